@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/**
+ * liblockstep - locks of a Corosync cluster, for programs
+ *
+ * Model. A *lockspace* is a cluster-wide namespace of resources. A *session* is one open handle on
+ * one lockspace with a connection of its own to the daemon of this node; it owns locks. When the
+ * connection ends, for whatever reason, the session's locks go. Locks have the six modes and the
+ * conversions of the Linux DLM (which has them from VMS); every call here behaves as its dlm_
+ * namesake unless it says otherwise.
+ *
+ * What a lock cannot do. It excludes other users of the lock, not their late writes: a process
+ * that was stopped for a minute may wake up after its lock was lost. Every grant carries a
+ * `token` that only grows per resource: hand it to the storage and let that refuse smaller ones.
+ *
+ * Threads. A session may be used by one thread at a time, except that lockstep_session_fd() may be
+ * polled anywhere. Different sessions are independent. The library starts no thread, installs no
+ * signal handler and has no global variable. Do not use a session in a child after fork(); a child
+ * that keeps the descriptor keeps the session alive.
+ *
+ * Callbacks run only inside lockstep_dispatch() and inside the _wait calls of the same session, one
+ * at a time, in the order of the cluster's decisions. A callback may make any call except
+ * lockstep_close() of its own session and a _wait call.
+ *
+ * Returns. 0 (or a count where stated) on success, a negative errno otherwise. Errors any call can
+ * return: -EINVAL argument out of range; -ENOTCONN the daemon is gone or this node has left the
+ * quorate cluster: **all locks of the session are lost**, close it; -ENOMEM.
+ */
+#ifndef LOCKSTEP_LOCKSTEP_H
+#define LOCKSTEP_LOCKSTEP_H
+
+#include <lockstep/lockstep_types.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct lockstep_session;
+struct lockstep_admin;
+
+/**
+ * struct lockstep_lksb - lock status block, one per lock, owned by the caller
+ * @status: LOCKSTEP_EINPROG from submission on; final status when the completion callback runs:
+ *          0 granted, EAGAIN, EDEADLK, ETIMEDOUT, LOCKSTEP_ECANCEL, LOCKSTEP_EUNLOCK (positive)
+ * @lkid:   lock id; set when the submitting call returns, input for conversions and unlock
+ * @flags:  LOCKSTEP_SBF_*, valid with the completion
+ * @token:  fencing token of the grant, valid with status 0
+ * @lvb:    caller's buffer of lockstep_lvb_length() bytes, or NULL; read when a call with VALBLK is
+ *          made, written just before the completion callback. Must live as long as the lock.
+ */
+struct lockstep_lksb {
+	int32_t status;
+	uint32_t lkid;
+	uint32_t flags;
+	uint64_t token;
+	void *lvb;
+};
+
+/* Completion: look at lksb. Blocking: somebody waits for @mode; convert down or ignore it. */
+typedef void (*lockstep_ast_fn)(void *arg);
+typedef void (*lockstep_bast_fn)(void *arg, int mode);
+/* The session is lost: its locks are, or are about to be, somebody else's. Runs once. */
+typedef void (*lockstep_lost_fn)(void *arg, int error);
+
+#define LOCKSTEP_OPEN_CREATE 0x1u /* join the lockspace on this node if it is not yet joined */
+
+/**
+ * struct lockstep_options - optional settings; NULL or all zero means the defaults
+ * @ipc_name:   IPC name of the daemon, NULL for $LOCKSTEP_IPC_NAME or "lockstep"
+ * @timeout_ms: how long opening may take: connecting and, for a lockspace that is being joined,
+ *              waiting for its state; 0 = 30000, negative = for ever
+ * @lvb_len:    LVB length when the lockspace is created, 0 = LOCKSTEP_LVB_DEFAULT
+ * @mode:       permission bits of a lockspace created by this call, 0 = 0660
+ */
+struct lockstep_options {
+	const char *ipc_name;
+	int timeout_ms;
+	uint16_t lvb_len;
+	uint16_t mode;
+};
+
+/**
+ * lockstep_open - open a session on a lockspace of this node
+ * @space:   1..64 bytes without '/' or control bytes
+ * @flags:   LOCKSTEP_OPEN_*
+ * @options: may be NULL
+ * @ret:     the session; free with lockstep_close()
+ *
+ * Blocks up to options->timeout_ms. -EUNATCH no daemon on this node; -ENOENT no such lockspace here
+ * and no LOCKSTEP_OPEN_CREATE; -ETIMEDOUT; -EACCES, -EPERM; -EPROTO LVB length differs from the
+ * lockspace's; -ESTALE this node is outside the quorate cluster and not yet reset.
+ */
+int lockstep_open(const char *space, unsigned int flags, const struct lockstep_options *options,
+		  struct lockstep_session **ret);
+
+/** lockstep_close - end the session; its locks are released (persistent ones become orphans).
+ * NULL is fine. No callback runs any more. */
+void lockstep_close(struct lockstep_session *s);
+
+/** lockstep_session_fd - descriptor that is readable when lockstep_dispatch() has something to do,
+ * and when the daemon is gone. Close-on-exec. A process that inherits it keeps the session alive. */
+int lockstep_session_fd(const struct lockstep_session *s);
+
+/** lockstep_dispatch - run callbacks that are due; never blocks.
+ * Returns how many ran, or -ENOTCONN (after the lost callback has run). */
+int lockstep_dispatch(struct lockstep_session *s);
+
+/** lockstep_lost_set - register the session-lost callback (NULL removes it). */
+int lockstep_lost_set(struct lockstep_session *s, void *arg, lockstep_lost_fn lost);
+
+/** lockstep_lvb_length - bytes of a lock value block in this lockspace */
+int lockstep_lvb_length(const struct lockstep_session *s);
+
+/**
+ * lockstep_lock - ask for a lock on a named resource, or convert one (LOCKSTEP_LKF_CONVERT)
+ * @mode:  LOCKSTEP_LOCK_NL..EX
+ * @lksb:  caller owned, must stay valid until the lock's last callback; lksb->lkid is set on return
+ *         (and names the lock to convert)
+ * @flags: LOCKSTEP_LKF_*
+ * @name:  resource name, @name_len bytes 0..64, any bytes, copied; ignored when converting
+ * @arg:   handed to both callbacks
+ * @ast:   completion callback, not NULL
+ * @bast:  blocking callback, may be NULL; replaced by a conversion
+ *
+ * Does not wait for the lock (one round trip to the daemon, about 10 microseconds). 0: accepted,
+ * exactly one completion will come. Negative: nothing was sent, @ast never runs: -ENOENT unknown
+ * lkid; -EBUSY the lock is queued or has a request outstanding; -EINVAL; -EAGAIN the daemon's send
+ * window is full: dispatch, then retry; -ENOMEM session's quota reached; -ENOTCONN.
+ * As dlm_lock(), VMS conversion rules.
+ */
+int lockstep_lock(struct lockstep_session *s, int mode, struct lockstep_lksb *lksb, uint32_t flags,
+		  const void *name, size_t name_len, void *arg, lockstep_ast_fn ast,
+		  lockstep_bast_fn bast);
+
+/**
+ * lockstep_unlock - release a lock, or take back a queued request (LOCKSTEP_LKF_CANCEL)
+ * @flags: CANCEL, VALBLK (write lksb->lvb when held PW or EX), IVVALBLK, FORCEUNLOCK
+ * @lksb:  receives the completion; NULL keeps the lock's own
+ *
+ * The completion is LOCKSTEP_EUNLOCK or, for a cancel that found something, LOCKSTEP_ECANCEL; a
+ * cancel that finds nothing returns 0 and has no completion. -ENOENT; -EBUSY a request is
+ * outstanding and FORCEUNLOCK is not given; -EINVAL.
+ */
+int lockstep_unlock(struct lockstep_session *s, uint32_t lkid, uint32_t flags,
+		    struct lockstep_lksb *lksb);
+
+/**
+ * lockstep_lock_wait - lockstep_lock() and wait for the completion
+ * @timeout_ms: < 0 for ever, else the request is cancelled after it and -ETIMEDOUT returned (unless
+ *              the grant came first: then 0)
+ *
+ * 0: granted, see lksb for flags and token. -EAGAIN (NOQUEUE), -EDEADLK, -ETIMEDOUT, -ECANCELED, or
+ * an error of lockstep_lock(). Other callbacks of the session run while it waits.
+ */
+int lockstep_lock_wait(struct lockstep_session *s, int mode, struct lockstep_lksb *lksb,
+		       uint32_t flags, const void *name, size_t name_len, void *arg,
+		       lockstep_bast_fn bast, int timeout_ms);
+
+/** lockstep_unlock_wait - lockstep_unlock() and wait for its completion. 0 on EUNLOCK or ECANCEL,
+ * and when a cancel had nothing to do. */
+int lockstep_unlock_wait(struct lockstep_session *s, uint32_t lkid, uint32_t flags,
+			 struct lockstep_lksb *lksb);
+
+/* --- administration and queries: a second connection that holds no locks ------------------- */
+
+/**
+ * lockstep_admin_open - connect to the daemon's administration service (name "<ipc_name>-admin"), which answers also when locking is stopped. Blocks up to
+ * options->timeout_ms. -EUNATCH no daemon; -EACCES. */
+int lockstep_admin_open(const struct lockstep_options *options, struct lockstep_admin **ret);
+void lockstep_admin_close(struct lockstep_admin *a);
+
+/** struct lockstep_status - the daemon and its cluster */
+struct lockstep_status {
+	char version[32];
+	char cluster_name[LOCKSTEP_NODE_NAME_MAX + 1];
+	char node_name[LOCKSTEP_NODE_NAME_MAX + 1];
+	uint32_t nodeid;
+	bool standalone;
+	bool corosync;  /* connected */
+	bool quorate;
+	uint64_t ring_seq;
+	uint32_t ring_nodeid;
+	uint32_t spaces;
+	uint32_t sessions;
+	uint64_t uptime_ms;
+	char state[32];   /* one word: "ok", "noquorum", "stopped", "recovering", "joining", "waiting", "lost" */
+	char reason[256]; /* a sentence: what is waited for and what a human can do; empty when ok */
+};
+
+int lockstep_admin_status(struct lockstep_admin *a, struct lockstep_status *ret);
+
+/** struct lockstep_space_info - one lockspace as this node sees it */
+struct lockstep_space_info {
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	char state[32]; /* "joining", "running", "stopped", "recovering", "lost", "leaving" */
+	char reason[256];
+	uint64_t seq;
+	uint64_t stable;
+	uint64_t digest;
+	uint64_t epoch;
+	uint64_t history;
+	uint32_t generation;
+	uint16_t lvb_len;
+	uint32_t members;
+	uint32_t lost_members;
+	uint32_t resources;
+	uint32_t locks;
+	uint32_t waiting; /* queued, converting included */
+	uint32_t sessions;
+	uint32_t local_sessions;
+};
+
+/** struct lockstep_member_info - one member, or lost member, of a lockspace */
+struct lockstep_member_info {
+	uint32_t nodeid;
+	char name[LOCKSTEP_NODE_NAME_MAX + 1];
+	uint64_t incarnation;
+	char state[32]; /* "member", "joining", "foreign", "lost", "lost-fenced", "departed" */
+	uint32_t slot;
+	bool local;
+	uint32_t locks;
+};
+
+/** struct lockstep_lock_info - one lock; queue is 'G', 'C' or 'W' */
+struct lockstep_lock_info {
+	uint8_t name_len;
+	uint8_t name[LOCKSTEP_NAME_MAX];
+	uint32_t nodeid;
+	char node_name[LOCKSTEP_NODE_NAME_MAX + 1];
+	uint32_t session; /* 0: orphan */
+	uint32_t lkid;
+	char queue;
+	int8_t granted;   /* mode or -1 */
+	int8_t requested; /* mode or -1 */
+	uint64_t token;
+	uint64_t time_ms; /* wall clock of its node at its last request, since the epoch */
+	uint32_t pid;
+	uint32_t uid;
+	char comm[LOCKSTEP_COMM_MAX + 1];
+	bool lost;        /* its node is lost: kept until that node is fenced or has rejoined */
+	bool lvb_invalid; /* of the resource */
+};
+
+/** struct lockstep_blocker - why a queued lock is not granted: one lock in its way */
+struct lockstep_blocker {
+	struct lockstep_lock_info lock;
+	bool by_order; /* only queued ahead; false: its granted mode conflicts */
+};
+
+/* Listings call @visit once per row until it returns non-zero (which is then returned). */
+int lockstep_admin_spaces(struct lockstep_admin *a,
+			  int (*visit)(const struct lockstep_space_info *info, void *arg), void *arg);
+int lockstep_admin_members(struct lockstep_admin *a, const char *space,
+			   int (*visit)(const struct lockstep_member_info *info, void *arg), void *arg);
+/* @name NULL: all resources, in name order; else that one. -ENOENT: no such lockspace here. */
+int lockstep_admin_locks(struct lockstep_admin *a, const char *space, const void *name,
+			 size_t name_len,
+			 int (*visit)(const struct lockstep_lock_info *info, void *arg), void *arg);
+/* What stands in the way of one queued lock. */
+int lockstep_admin_blockers(struct lockstep_admin *a, const char *space, uint32_t nodeid,
+			    uint32_t lkid,
+			    int (*visit)(const struct lockstep_blocker *b, void *arg), void *arg);
+
+/** lockstep_admin_space_create - join a lockspace on this node, creating it in the cluster if needed; one more on its create count. Returns when this node has
+ * its state or after options->timeout_ms (-ETIMEDOUT: it goes on trying). */
+int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
+				uint16_t mode);
+/** lockstep_admin_space_release - one less; at zero leave it. -EBUSY while this node has locks in it, -ENOENT. @force as R-LS-6: 0, 1, 2. */
+int lockstep_admin_space_release(struct lockstep_admin *a, const char *space, unsigned int force);
+/** lockstep_admin_fence_ack - an administrator's word that @nodeid is down and will not come back with its old locks. -EBUSY: that node is an active member;
+ * -ENOENT: not a configured node. Logged with the caller's uid. */
+int lockstep_admin_fence_ack(struct lockstep_admin *a, uint32_t nodeid);
+/** lockstep_admin_node_id - nodeid of a node name (or a number as text). -ENOENT. */
+int lockstep_admin_node_id(struct lockstep_admin *a, const char *name, uint32_t *ret_nodeid);
+/** lockstep_admin_debug - the daemon's last events as text lines, for support. */
+int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *line, void *arg),
+			  void *arg);
+
+/** lockstep_mode_name - "NL".."EX", "--" for no mode, "??" else. lockstep_mode_parse - the inverse, case-insensitive; -EINVAL. */
+const char *lockstep_mode_name(int mode);
+int lockstep_mode_parse(const char *name);
+/** lockstep_strerror - a sentence for a negative return or a positive lksb status. Static. */
+const char *lockstep_strerror(int error);
+const char *lockstep_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

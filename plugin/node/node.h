@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The protocol of one node: everything between its clients and the ordered streams. Pure: events
+ * in by function call, actions out by node_action_next(); no clock, no I/O, no randomness. The
+ * same object code runs on Corosync (plugin/daemon), alone (--standalone) and N times in one
+ * simulator process.
+ *
+ *      clients                                        Corosync CPG, quorum
+ *   session_open, submit, ...                     confchg, totem, message, quorum
+ *          |                                               |
+ *          v                                               v
+ *   +--------------------------------------------------------------+
+ *   | node: groups { 0 = lockstep:daemons, n = one per lockspace } |
+ *   |   space: view machine + engine + sessions + in-flight ops    |
+ *   +--------------------------------------------------------------+
+ *          |                                               |
+ *   reply, callback, kill                         join, leave, mcast
+ *
+ * The driver's duty: after each burst of events (one loop iteration) call node_flush(), then drain
+ * node_action_next() and perform the actions in order. Actions may be performed late, but per group
+ * in order. Time enters with node_tick() only.
+ *
+ * Order duty: when both are readable, feed quorum events before group events (corosync-notes 6.2).
+ *
+ * Rules: spec recovery.md; lock-model.md section 16 (busy rules are decided here).
+ */
+#ifndef LOCKSTEP_NODE_H
+#define LOCKSTEP_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lockstep/lockstep_types.h>
+
+#include "plugin/engine/op.h"
+
+struct node;
+struct engine;
+
+#define NODE_GROUP_NAME_MAX 128 /* bytes of a CPG group name, without a NUL */
+#define NODE_DAEMONS_GROUP 0u   /* handle of the group of all daemons */
+#define NODE_MESSAGE_MAX 65536  /* largest message the node ever multicasts */
+
+/* R-LOST-1: what happens to this node's clients when it is outside the quorate lineage. */
+enum node_on_lost {
+	NODE_ON_LOST_FENCE = 0, /* stay refused, wait to be fenced */
+	NODE_ON_LOST_KILL = 1,  /* SIGKILL sessions that hold locks, then rejoin clean */
+};
+
+struct node_config {
+	uint32_t nodeid;
+	/* Random, different for every start of the daemon; the low 16 bits must be zero (the node
+	 * counts its rejoins there). */
+	uint64_t incarnation;
+	uint32_t pid; /* as CPG reports it for this process */
+	enum node_on_lost on_lost;
+	/* Nodes of the cluster configuration, ascending, own one included (R-COND-7). */
+	const uint32_t *configured;
+	size_t configured_count;
+	/* Largest token reservation this node has on disk (R-TOK-2). */
+	uint64_t reserved;
+	/* Bounds; 0 takes the default given. */
+	uint32_t window_messages;   /* unconfirmed own messages per group, 64 */
+	uint32_t batch_bytes;       /* ops are packed up to this size, 8192 */
+	uint32_t session_locks_max; /* 100000 */
+	uint32_t session_events_max; /* undelivered completions and ops in flight, 10000 */
+	uint32_t spaces_max;        /* 64 */
+	uint32_t sessions_max;      /* on this node, 4096 */
+	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
+	uint32_t mutations;
+};
+
+/* Bits of node_config.mutations. */
+#define NODE_MUTATE_NO_STABLE    0x0001u /* deliver grants on self-delivery (R-STAB-2) */
+#define NODE_MUTATE_NO_EPOCH     0x0002u /* accept messages of older epochs (R-CPG-11) */
+#define NODE_MUTATE_NO_FENCE     0x0004u /* recovery point without fencing (R-REC-7) */
+#define NODE_MUTATE_NO_ELECTORATE 0x0008u /* view point without R-VIEW-2 */
+#define NODE_MUTATE_NO_QUORUM    0x0010u
+#define NODE_MUTATE_NO_RINGID    0x0020u
+#define NODE_MUTATE_STAB_CURRENT 0x0040u /* stable over the current view (R-STAB-1) */
+#define NODE_MUTATE_NO_LOST_KEEP 0x0080u /* lost members' locks removed at the view point */
+
+struct node *node_new(const struct node_config *config);
+struct node *node_free(struct node *n);
+
+/* --- events from the cluster ------------------------------------------------------------ */
+
+enum node_reason {
+	NODE_REASON_JOIN = 1, /* values as cpg_reason_t */
+	NODE_REASON_LEAVE = 2,
+	NODE_REASON_NODEDOWN = 3,
+	NODE_REASON_NODEUP = 4,
+	NODE_REASON_PROCDOWN = 5,
+};
+
+struct node_address {
+	uint32_t nodeid;
+	uint32_t pid;
+	enum node_reason reason; /* left and joined lists only */
+};
+
+struct node_ring {
+	uint32_t nodeid;
+	uint64_t seq;
+};
+
+/* Corosync (or the solo order) is there: joins the group of all daemons and the lockspaces asked
+ * for. */
+void node_order_up(struct node *n);
+/* Corosync is gone (R-MEM-8): everything this incarnation had is lost. The driver makes a new node
+ * object (new incarnation) once the sessions are gone; see node_idle(). */
+void node_order_down(struct node *n);
+
+/* One CPG configuration change. Lists in any order; @members as CPG gives them (all processes). */
+void node_confchg(struct node *n, uint32_t group, const struct node_address *members,
+		  size_t members_count, const struct node_address *left, size_t left_count,
+		  const struct node_address *joined, size_t joined_count);
+/* cpg_totem_confchg of that group's handle: ends the view that node_confchg began. */
+void node_totem(struct node *n, uint32_t group, struct node_ring ring, const uint32_t *nodes,
+		size_t nodes_count);
+/* One delivered message, own ones included. Foreign bytes: validated. */
+void node_message(struct node *n, uint32_t group, uint32_t nodeid, uint32_t pid, const void *data,
+		  size_t size);
+void node_quorum(struct node *n, struct node_ring ring, bool quorate);
+/* The configured nodes changed (cmap). */
+void node_configured(struct node *n, const uint32_t *nodes, size_t count);
+
+/* --- time ------------------------------------------------------------------------------- */
+
+/* @now_ms monotonic; @wall_ms since the epoch (goes into ops, never into decisions). About ten times
+ * a second, and once before the first event. */
+void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms);
+/* End of a loop iteration: packs collected ops into messages, sends confirms, releases what has
+ * become stable. */
+void node_flush(struct node *n);
+
+/* --- events from clients ---------------------------------------------------------------- */
+
+/* Connections are numbers chosen by the driver, never reused within a process. */
+typedef uint64_t node_conn;
+
+struct node_open {
+	const char *space;
+	bool create;          /* join the lockspace when this node is not in it */
+	uint16_t lvb_len;     /* 0: default, or the lockspace's */
+	uint8_t personality;
+	uint32_t pid;
+	uint32_t uid;
+	const char *comm;
+};
+
+/* Returns 0 (NODE_ACTION_READY will follow) or a positive errno. */
+int node_session_open(struct node *n, node_conn conn, const struct node_open *open);
+/* The connection is closed: R-PROC-1. Unknown connections are ignored. */
+void node_session_close(struct node *n, node_conn conn);
+
+struct node_submit {
+	enum engine_op_type type; /* LOCK, CONVERT, UNLOCK, CANCEL, DEADLOCK_CANCEL, ADOPT, PURGE */
+	uint8_t mode;
+	bool has_bast;
+	uint32_t flags;
+	uint32_t lkid; /* not for LOCK */
+	uint64_t xid;
+	uint32_t timeout_cs;
+	const uint8_t *name;
+	size_t name_len;
+	const uint8_t *lvb; /* the caller's buffer with VALBLK: exactly the lockspace's length */
+	size_t lvb_len;
+};
+
+/*
+ * Decides R-ERR-1/2 and, when accepted, queues the op for ordering. Returns 0 or a positive errno.
+ * *ret_lkid is set for LOCK; *ret_completes is false for a cancel that has nothing to do.
+ */
+int node_submit(struct node *n, node_conn conn, const struct node_submit *op, uint32_t *ret_lkid,
+		bool *ret_completes);
+
+/* The processes of a session that NODE_ACTION_KILL named are gone (pidfd, inheritors included). */
+void node_session_killed(struct node *n, node_conn conn);
+
+/* --- administration --------------------------------------------------------------------- */
+
+/* Adds one to the create count; joins when it was not a member. 0 or positive errno. The state is
+ * in node_space_info(). */
+int node_space_create(struct node *n, const char *space, uint16_t lvb_len);
+/* R-LS-6. 0, EBUSY, ENOENT. *ret_count: create count left. */
+int node_space_release(struct node *n, const char *space, unsigned int force,
+		       unsigned int *ret_count);
+/* R-COND-6. 0, EBUSY (that node is an active member), ENOENT (not configured), EAGAIN (not quorate
+ * here). */
+int node_fence_ack(struct node *n, uint32_t nodeid);
+/* The driver has stored the reservation that NODE_ACTION_RESERVE asked for. */
+void node_reserved(struct node *n, uint64_t reserved);
+/* R-MEM-7: leave all lockspaces in which this node has no session and no lock. 0, or EBUSY with the
+ * name of the first lockspace still in use in ret_space (LOCKSTEP_SPACE_MAX + 1 bytes). With @force
+ * leaves all. When node_idle() becomes true the daemon may exit. */
+int node_stop(struct node *n, bool force, char *ret_space);
+bool node_idle(const struct node *n);
+
+/* --- actions ---------------------------------------------------------------------------- */
+
+enum node_action_type {
+	NODE_ACTION_JOIN = 1,  /* join CPG group `name` on a fresh handle and call it `group` */
+	NODE_ACTION_LEAVE,     /* leave and finalise that handle; no more events of `group` */
+	NODE_ACTION_MCAST,     /* multicast data in `group`; keep order, retry on TRY_AGAIN */
+	NODE_ACTION_READY,     /* session `conn` may submit (status 0; value = LVB length), or its
+				* opening has failed (status errno; the session is gone) */
+	NODE_ACTION_CAST,      /* completion for `conn` */
+	NODE_ACTION_BAST,
+	NODE_ACTION_LOST,      /* session `conn` is dead; tell it (status ENOTCONN or so) */
+	NODE_ACTION_KILL,      /* LOST was sent; SIGKILL every process of `conn`, those that inherited the
+				* connection included, then node_session_killed() */
+	NODE_ACTION_RESERVE,   /* store `token` durably, then node_reserved() */
+	NODE_ACTION_LOG,       /* data is a text (no NUL); value is a syslog priority */
+};
+
+struct node_action {
+	enum node_action_type type;
+	uint32_t group;
+	node_conn conn;
+	int32_t status;
+	uint32_t value;
+	uint32_t lkid;
+	int8_t mode;
+	uint8_t sb_flags;
+	uint64_t token;
+	const char *name;    /* JOIN; NUL terminated */
+	const uint8_t *data; /* MCAST bytes, LOG text, CAST LVB */
+	size_t size;
+};
+
+/* The next action; pointers in it are valid until the next call on @n. False when there is none. */
+bool node_action_next(struct node *n, struct node_action *ret);
+
+/* --- looking in (status, tests) --------------------------------------------------------- */
+
+struct node_member_info {
+	uint32_t nodeid;
+	uint64_t incarnation; /* 0: not announced yet */
+	const char *state;    /* "member", "joining", "foreign", "lost", "lost-fenced", "ghost" */
+	uint32_t slot;
+	bool local;
+	uint32_t locks;
+};
+
+struct node_space_info {
+	const char *name;
+	const char *state;  /* "joining", "running", "stopped", "recovering", "lost", "leaving" */
+	char reason[256];   /* empty when running */
+	const struct engine *engine; /* NULL while this node has no state */
+	uint64_t seq;
+	uint64_t stable;
+	uint64_t digest;    /* of everything replicated */
+	uint64_t epoch;
+	uint64_t view;
+	uint64_t history;
+	uint32_t generation;
+	uint16_t lvb_len;
+	size_t members_count; /* carriers of state in the current view */
+	size_t lost_count;
+	size_t local_sessions;
+	bool ready;         /* this node has the state and passed a view point: sessions work */
+};
+
+/* R-COND-7, two-node, quorum: a word and a sentence for status. */
+struct node_info {
+	const char *state; /* "ok", "noquorum", "stopped", "recovering", "joining", "waiting", "lost" */
+	char reason[256];
+	bool order_up;
+	bool quorate;
+	struct node_ring ring;
+	size_t spaces;
+	size_t sessions;
+};
+
+void node_info_get(const struct node *n, struct node_info *ret);
+size_t node_spaces_count(const struct node *n);
+bool node_space_info_at(const struct node *n, size_t index, struct node_space_info *ret);
+bool node_space_info_find(const struct node *n, const char *space, struct node_space_info *ret);
+/* Members and lost members, by nodeid; returns how many there are, fills at most @max. */
+size_t node_space_members(const struct node *n, const char *space, struct node_member_info *ret,
+			  size_t max);
+bool node_space_member_lost(const struct node *n, const char *space, uint32_t nodeid,
+			    uint64_t incarnation);
+/* Checks the node's own invariants and its engines'. NULL, or a static sentence. */
+const char *node_check(const struct node *n);
+/* Counters for status and coverage marks: name and value of the @index-th; NULL past the end. */
+const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_value);
+
+#endif
