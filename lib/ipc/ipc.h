@@ -3,24 +3,30 @@
  * Messages between a program and the daemon of its node: pure codec, shared by both ends.
  *
  * Transport is libqb IPC (service "<name>" for sessions, "<name>-admin" for queries). Every libqb
- * message starts with libqb's own header (id, size[, error]); what follows is ours:
+ * message begins with libqb's own header (struct qb_ipc_request_header in requests, struct
+ * qb_ipc_response_header in responses and events, see qb/qbipc_common.h): the transport fills it
+ * with an IPC_MSG_* id (a response repeats its request's, events have IPC_EVENT) and the size of
+ * the whole message, and leaves `error` zero. This codec never sees it. Our body follows it at once,
+ * little-endian, every field at the place where the one before it ends, no padding:
  *
- *   offset size  meaning (little-endian, no padding beyond what is drawn)
- *   0      4     libqb id: IPC_MSG_* (request), same value in the response, IPC_EVENT in events
- *   4      4     padding of libqb's aligned header
- *   8      4     libqb size, whole message
- *   12     4     (padding)
- *   ... response header has `error` there; see qb/qbipc_common.h; we never rely on its layout but
- *       prepend sizeof(header) bytes and put our body after it.
- *   body:
- *   0      2     version of the body, IPC_VERSION
+ *   offset size  meaning
+ *   0      2     IPC_VERSION
  *   2      2     reserved, zero
- *   4      4     tag: chosen by the client, repeated in the response; stale answers are discarded
- *   8      ...   per message
+ *   4      4     tag: chosen by the client, repeated in the response, zero in events; a client
+ *                discards answers whose tag is not the one it waits for (libqb-notes section 4)
+ *   8      ...   the message, drawn beside its struct below
+ *
+ * text = u16 length, then that many bytes, none of them NUL; blob = u16 length, then bytes.
+ * bool = one byte, 0 or 1. Reserved bytes are zero. All versions: since 1.
  *
  * Requests are answered at once (accepted or refused); what happens later comes as events. Encoders
  * append the body to a buf, decoders take the body only and refuse trailing bytes, unknown flags and
- * lengths over their maximum with -EBADMSG.
+ * lengths over their maximum with -EBADMSG; on success encoding the result again gives the same
+ * bytes. What the numbers mean (modes, lock flags, names) is the node's to judge, not the codec's.
+ *
+ * Answers: OPEN, SUBMIT, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
+ * OPEN_STATUS are answered by a result, the others by a page (STATUS by a page of one row).
+ * SPACE_STATUS and OPEN_STATUS have error EINPROGRESS until the lockspace is usable here.
  */
 #ifndef LOCKSTEP_IPC_H
 #define LOCKSTEP_IPC_H
@@ -60,7 +66,9 @@ enum ipc_message {
 };
 
 /* OPEN: bind this connection to a lockspace. Answer: error 0 and lvb_len; the session is usable when
- * the READY event has come (error 0), which may be at once or after the lockspace has been joined. */
+ * the READY event has come (error 0), which may be at once or after the lockspace has been joined.
+ *
+ *   flags u32 | lvb_len u16 | mode u16 | personality u8 | reserved u8 | space text | comm text */
 struct ipc_open {
 	uint32_t tag;
 	uint32_t flags; /* LOCKSTEP_OPEN_* */
@@ -71,7 +79,10 @@ struct ipc_open {
 	char comm[LOCKSTEP_COMM_MAX + 1];
 };
 
-/* SUBMIT: one lock op. */
+/* SUBMIT: one lock op.
+ *
+ *   op u8 | mode u8 | has_bast bool | reserved u8 | flags u32 | lkid u32 | timeout_cs u32 | xid u64 |
+ *   name blob | lvb blob */
 enum ipc_op {
 	IPC_OP_LOCK = 1, /* CONVERT in flags: conversion */
 	IPC_OP_UNLOCK = 2, /* CANCEL in flags: cancel */
@@ -92,13 +103,16 @@ struct ipc_submit {
 	const uint8_t *lvb; /* into the input when decoded */
 };
 
-/* Response of OPEN and SUBMIT and of admin verbs without rows. error: 0 or positive errno. */
+/* Response of OPEN and SUBMIT and of admin verbs without rows. error: 0 or positive errno.
+ *
+ *   error u32 | lkid u32 | value u32 | completes bool | reserved u8[3] | token u64 */
 struct ipc_result {
 	uint32_t tag;
 	uint32_t error;
 	uint32_t lkid;    /* SUBMIT of a new request */
 	uint32_t value;   /* OPEN: lvb_len; NODE_ID: nodeid; RELEASE: remaining create count */
 	bool completes;   /* SUBMIT: a completion event will come (not for a cancel of an idle lock) */
+	uint64_t token;   /* SUBMIT that adopted an orphan: its token, as no completion comes */
 };
 
 enum ipc_event_kind {
@@ -108,6 +122,8 @@ enum ipc_event_kind {
 	IPC_EVENT_LOST = 4,  /* session is dead; status = errno */
 };
 
+/*   kind u8 | mode i8 | sb_flags u8 | reserved u8 | lkid u32 | status i32 | value u32 | token u64 |
+ *   lvb blob */
 struct ipc_event {
 	uint8_t kind;
 	int8_t mode;      /* BAST: blocked mode; CAST: granted mode now */
@@ -129,7 +145,10 @@ int ipc_result_decode(const void *body, size_t size, struct ipc_result *ret);
 void ipc_event_encode(const struct ipc_event *m, struct buf *out);
 int ipc_event_decode(const void *body, size_t size, struct ipc_event *ret);
 
-/* Admin request with optional space, name, ids: one shape for all verbs, unused fields zero. */
+/* Admin request with optional space, name, ids: one shape for all verbs, unused fields zero.
+ *
+ *   nodeid u32 | lkid u32 | flags u32 | lvb_len u16 | has_name bool | reserved u8 | page u64 |
+ *   space text | name blob (empty unless has_name) | text text */
 struct ipc_query {
 	uint32_t tag;
 	char space[LOCKSTEP_SPACE_MAX + 1];
@@ -147,7 +166,10 @@ struct ipc_query {
 void ipc_query_encode(const struct ipc_query *m, struct buf *out);
 int ipc_query_decode(const void *body, size_t size, struct ipc_query *ret);
 
-/* Answer to a query with rows: header, then rows in the encoding of the verb. */
+/* Answer to a query with rows: header, then rows in the encoding of the verb (their
+ * fields in struct order, text and blob for arrays). The caller checks cursor_end() after the rows.
+ *
+ *   error u32 | rows u32 | next_page u64 | rows... */
 struct ipc_page {
 	uint32_t tag;
 	uint32_t error;     /* 0 or positive errno */
@@ -171,6 +193,7 @@ void ipc_lock_encode(const struct lockstep_lock_info *row, struct buf *out);
 int ipc_lock_decode(struct cursor *in, struct lockstep_lock_info *ret);
 void ipc_blocker_encode(const struct lockstep_blocker *row, struct buf *out);
 int ipc_blocker_decode(struct cursor *in, struct lockstep_blocker *ret);
+#define IPC_LINE_MAX 512 /* bytes of one text line; longer ones are cut */
 void ipc_line_encode(const char *line, struct buf *out);
 int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size);
 

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Rows of the listings: each field in the order of its struct in lockstep.h. A row decoder leaves
+ * the cursor behind its row, so that the next row can follow, and fails the cursor when it refuses.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/ipc/ipc.h"
+#include "lib/ipc/wire.h"
+
+void ipc_status_encode(const struct lockstep_status *row, struct buf *out)
+{
+	wire_text_put(out, row->version, sizeof(row->version));
+	wire_text_put(out, row->cluster_name, sizeof(row->cluster_name));
+	wire_text_put(out, row->node_name, sizeof(row->node_name));
+	buf_put_u32(out, row->nodeid);
+	wire_bool_put(out, row->standalone);
+	wire_bool_put(out, row->corosync);
+	wire_bool_put(out, row->quorate);
+	buf_put_u64(out, row->ring_seq);
+	buf_put_u32(out, row->ring_nodeid);
+	buf_put_u32(out, row->spaces);
+	buf_put_u32(out, row->sessions);
+	buf_put_u64(out, row->uptime_ms);
+	wire_text_put(out, row->state, sizeof(row->state));
+	wire_text_put(out, row->reason, sizeof(row->reason));
+}
+
+int ipc_status_decode(struct cursor *in, struct lockstep_status *ret)
+{
+	struct lockstep_status row = { 0 };
+
+	wire_text_get(in, row.version, sizeof(row.version));
+	wire_text_get(in, row.cluster_name, sizeof(row.cluster_name));
+	wire_text_get(in, row.node_name, sizeof(row.node_name));
+	row.nodeid = cursor_get_u32(in);
+	row.standalone = wire_bool_get(in);
+	row.corosync = wire_bool_get(in);
+	row.quorate = wire_bool_get(in);
+	row.ring_seq = cursor_get_u64(in);
+	row.ring_nodeid = cursor_get_u32(in);
+	row.spaces = cursor_get_u32(in);
+	row.sessions = cursor_get_u32(in);
+	row.uptime_ms = cursor_get_u64(in);
+	wire_text_get(in, row.state, sizeof(row.state));
+	wire_text_get(in, row.reason, sizeof(row.reason));
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
+void ipc_space_encode(const struct lockstep_space_info *row, struct buf *out)
+{
+	wire_text_put(out, row->name, sizeof(row->name));
+	wire_text_put(out, row->state, sizeof(row->state));
+	wire_text_put(out, row->reason, sizeof(row->reason));
+	buf_put_u64(out, row->seq);
+	buf_put_u64(out, row->stable);
+	buf_put_u64(out, row->digest);
+	buf_put_u64(out, row->epoch);
+	buf_put_u64(out, row->history);
+	buf_put_u32(out, row->generation);
+	buf_put_u16(out, row->lvb_len);
+	buf_put_u32(out, row->members);
+	buf_put_u32(out, row->lost_members);
+	buf_put_u32(out, row->resources);
+	buf_put_u32(out, row->locks);
+	buf_put_u32(out, row->waiting);
+	buf_put_u32(out, row->sessions);
+	buf_put_u32(out, row->local_sessions);
+}
+
+int ipc_space_decode(struct cursor *in, struct lockstep_space_info *ret)
+{
+	struct lockstep_space_info row = { 0 };
+
+	wire_text_get(in, row.name, sizeof(row.name));
+	wire_text_get(in, row.state, sizeof(row.state));
+	wire_text_get(in, row.reason, sizeof(row.reason));
+	row.seq = cursor_get_u64(in);
+	row.stable = cursor_get_u64(in);
+	row.digest = cursor_get_u64(in);
+	row.epoch = cursor_get_u64(in);
+	row.history = cursor_get_u64(in);
+	row.generation = cursor_get_u32(in);
+	row.lvb_len = cursor_get_u16(in);
+	row.members = cursor_get_u32(in);
+	row.lost_members = cursor_get_u32(in);
+	row.resources = cursor_get_u32(in);
+	row.locks = cursor_get_u32(in);
+	row.waiting = cursor_get_u32(in);
+	row.sessions = cursor_get_u32(in);
+	row.local_sessions = cursor_get_u32(in);
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
+void ipc_member_encode(const struct lockstep_member_info *row, struct buf *out)
+{
+	buf_put_u32(out, row->nodeid);
+	wire_text_put(out, row->name, sizeof(row->name));
+	buf_put_u64(out, row->incarnation);
+	wire_text_put(out, row->state, sizeof(row->state));
+	buf_put_u32(out, row->slot);
+	wire_bool_put(out, row->local);
+	buf_put_u32(out, row->locks);
+}
+
+int ipc_member_decode(struct cursor *in, struct lockstep_member_info *ret)
+{
+	struct lockstep_member_info row = { .nodeid = cursor_get_u32(in) };
+
+	wire_text_get(in, row.name, sizeof(row.name));
+	row.incarnation = cursor_get_u64(in);
+	wire_text_get(in, row.state, sizeof(row.state));
+	row.slot = cursor_get_u32(in);
+	row.local = wire_bool_get(in);
+	row.locks = cursor_get_u32(in);
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
+void ipc_lock_encode(const struct lockstep_lock_info *row, struct buf *out)
+{
+	wire_name_put(out, row->name, row->name_len);
+	buf_put_u32(out, row->nodeid);
+	wire_text_put(out, row->node_name, sizeof(row->node_name));
+	buf_put_u32(out, row->session);
+	buf_put_u32(out, row->lkid);
+	buf_put_u8(out, (uint8_t)row->queue);
+	buf_put_u8(out, (uint8_t)row->granted);
+	buf_put_u8(out, (uint8_t)row->requested);
+	buf_put_u64(out, row->token);
+	buf_put_u64(out, row->time_ms);
+	buf_put_u32(out, row->pid);
+	buf_put_u32(out, row->uid);
+	wire_text_put(out, row->comm, sizeof(row->comm));
+	wire_bool_put(out, row->lost);
+	wire_bool_put(out, row->lvb_invalid);
+}
+
+static bool mode_valid(int mode)
+{
+	return mode >= LOCKSTEP_LOCK_IV && mode <= LOCKSTEP_LOCK_EX;
+}
+
+int ipc_lock_decode(struct cursor *in, struct lockstep_lock_info *ret)
+{
+	struct lockstep_lock_info row = { 0 };
+
+	wire_name_get(in, row.name, &row.name_len);
+	row.nodeid = cursor_get_u32(in);
+	wire_text_get(in, row.node_name, sizeof(row.node_name));
+	row.session = cursor_get_u32(in);
+	row.lkid = cursor_get_u32(in);
+	row.queue = (char)cursor_get_u8(in);
+	row.granted = (int8_t)cursor_get_u8(in);
+	row.requested = (int8_t)cursor_get_u8(in);
+	row.token = cursor_get_u64(in);
+	row.time_ms = cursor_get_u64(in);
+	row.pid = cursor_get_u32(in);
+	row.uid = cursor_get_u32(in);
+	wire_text_get(in, row.comm, sizeof(row.comm));
+	row.lost = wire_bool_get(in);
+	row.lvb_invalid = wire_bool_get(in);
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	if (row.queue == '\0' || !strchr("GCW", row.queue) || !mode_valid(row.granted) ||
+	    !mode_valid(row.requested)) {
+		cursor_fail(in);
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
+void ipc_blocker_encode(const struct lockstep_blocker *row, struct buf *out)
+{
+	ipc_lock_encode(&row->lock, out);
+	wire_bool_put(out, row->by_order);
+}
+
+int ipc_blocker_decode(struct cursor *in, struct lockstep_blocker *ret)
+{
+	struct lockstep_blocker row = { 0 };
+	int error = ipc_lock_decode(in, &row.lock);
+
+	row.by_order = wire_bool_get(in);
+	if (error || !cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
+void ipc_line_encode(const char *line, struct buf *out)
+{
+	buf_put_blob16(out, line, strnlen(line, IPC_LINE_MAX));
+}
+
+int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size)
+{
+	char line[IPC_LINE_MAX + 1];
+
+	wire_text_get(in, line, sizeof(line));
+	if (!cursor_ok(in) || strlen(line) >= ret_size) {
+		cursor_fail(in);
+		return -EBADMSG;
+	}
+	memcpy(ret, line, strlen(line) + 1);
+	return 0;
+}
