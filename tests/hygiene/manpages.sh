@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Shows that groff has nothing to say about any man page, that each page has the sections a reader looks for, and that
-# SEE ALSO names no page of ours that does not exist. A page with a known fault is tried first.
+# Shows that groff has nothing to say about any man page, that each page has the sections a reader looks for, that
+# it refers to no page of ours that does not exist, and that it is installed. A page with a known fault is tried first.
 set -eu
 top=${top_srcdir:-.}
 command -v groff >/dev/null || { echo "skipped: groff is not installed"; exit 77; }
@@ -16,7 +16,7 @@ complain() {
 	failed=1
 }
 
-# lint PAGE: what groff says goes to $work/out; 0 when it says nothing. Only a missing tmac folder of the locale is not ours.
+# lint PAGE: what groff says goes to $work/out; 0 when it says nothing.
 lint() {
 	groff -man -ww -Tutf8 -z -rLL=80n "$1" >"$work/out" 2>&1 || return 1
 	[ ! -s "$work/out" ]
@@ -32,6 +32,7 @@ for page in "$top"/man/*.[1-8]; do
 	name=${page##*/}
 	section=${name##*.}
 	count=$((count + 1))
+	grep -rqF --include=Makemodule.am "man/$name" "$top" || complain "$name: no Makemodule.am installs it"
 	if ! lint "$page"; then
 		complain "$name: groff warns:"
 		sed 's/^/    /' "$work/out"
