@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+#
+# For the tests on a real sandbox: TAP output, one sandbox per test file, its logs when
+# something fails, nothing left behind.  A test file begins with
+#	. "${0%/*}/lib.sh"
+# and ends with done_testing.  Skips are exit 77 with a reason.
+#
+# No test asserts a duration.  within() polls with a limit that is only there so that a test
+# ends; measured times are printed as comments.
+set -u
+export LC_ALL=C
+
+test_name=$(basename "$0" .sh)
+srcdir=$(cd "${0%/*}/../.." && pwd)
+sandbox=${LOCKSTEP_SANDBOX_PROGRAM:-$srcdir/tools/sandbox/lockstep-sandbox}
+LOCKSTEP_SANDBOX=$test_name-$$
+export LOCKSTEP_SANDBOX
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/$test_name.XXXXXX")
+# A slow machine needs more; nothing is waited for longer than needed.
+patience=${LOCKSTEP_TEST_PATIENCE:-60}
+
+test_count=0
+test_failed=0
+
+diag() {
+	printf '%s\n' "$*" | sed 's/^/# /'
+}
+
+now_ms() {
+	echo $(($(date +%s%N) / 1000000))
+}
+
+# Invoked by the trap.
+# shellcheck disable=SC2317
+cleanup() {
+	cleanup_rc=$?
+	trap '' EXIT INT TERM HUP
+	if [ "$test_failed" -gt 0 ] && [ -n "${LOCKSTEP_TEST_LOGS:-}" ]; then
+		mkdir -p "$LOCKSTEP_TEST_LOGS/$test_name"
+		cp "$tmp"/* "$LOCKSTEP_TEST_LOGS/$test_name/" 2>/dev/null
+		for cleanup_n in 1 2 3 4 5 6 7 8; do
+			"$sandbox" logs "$cleanup_n" >"$LOCKSTEP_TEST_LOGS/$test_name/n$cleanup_n.log" 2>/dev/null
+		done
+		diag "logs: $LOCKSTEP_TEST_LOGS/$test_name"
+	fi
+	"$sandbox" down
+	rm -rf "$tmp"
+	exit "$cleanup_rc"
+}
+trap cleanup EXIT
+trap 'test_failed=1; exit 130' INT TERM HUP
+
+skip_all() {
+	echo "1..0 # SKIP $*"
+	exit 77
+}
+
+bail() {
+	echo "Bail out! $*"
+	test_failed=1
+	exit 1
+}
+
+# ok WHAT COMMAND...: one test point.
+ok() {
+	ok_what=$1
+	shift
+	test_count=$((test_count + 1))
+	"$@" >"$tmp/ok.out" 2>&1
+	ok_rc=$?
+	if [ "$ok_rc" = 0 ]; then
+		echo "ok $test_count - $ok_what"
+	else
+		echo "not ok $test_count - $ok_what"
+		diag "$* (exit $ok_rc)"
+		diag "$(tail -n 20 "$tmp/ok.out")"
+		test_failed=$((test_failed + 1))
+		return 1
+	fi
+}
+
+not() {
+	! "$@"
+}
+
+done_testing() {
+	echo "1..$test_count"
+	[ "$test_failed" = 0 ] || exit 1
+	exit 0
+}
+
+# within COMMAND...: true as soon as it is.
+within() {
+	within_end=$(($(date +%s) + patience))
+	until "$@" >/dev/null 2>&1; do
+		if [ "$(date +%s)" -gt "$within_end" ]; then
+			echo "still not after $patience s: $*"
+			"$@"
+			return 1
+		fi
+		sleep 0.05
+	done
+}
+
+# ------------------------------------------------------------------------------ sandbox
+
+sb() {
+	"$sandbox" "$@"
+}
+
+on() { # NODE COMMAND...
+	"$sandbox" exec "$@"
+}
+
+# shellcheck disable=SC2120
+sandbox_up() {
+	su_reason=$("$sandbox" check) || skip_all "no sandbox on this machine: ${su_reason#no: }"
+	su_start=$(now_ms)
+	"$sandbox" up "$@" >"$tmp/up.out" 2>&1
+	case $? in
+	0) diag "up $*: $(($(now_ms) - su_start)) ms" ;;
+	77) skip_all "$(tail -n 1 "$tmp/up.out")" ;;
+	*)
+		diag "$(cat "$tmp/up.out")"
+		bail "the sandbox does not start"
+		;;
+	esac
+}
+
+need_lockstep() {
+	(
+		PATH=${LOCKSTEP_PREFIX:+$LOCKSTEP_PREFIX/sbin:$LOCKSTEP_PREFIX/bin:}${LOCKSTEP_BUILD:+$LOCKSTEP_BUILD:}$PATH
+		command -v lockstepd && command -v lockstep
+	) >/dev/null || skip_all "lockstepd is not there; set LOCKSTEP_PREFIX"
+}
+
+quorate() { # NODE
+	on "$1" corosync-quorumtool -s | grep -q '^Quorate: *Yes'
+}
+
+not_quorate() { # NODE
+	on "$1" corosync-quorumtool -s | grep -q '^Quorate: *No'
+}
+
+sees_nodes() { # NODE COUNT
+	on "$1" corosync-quorumtool -s | grep -q "^Nodes: *$2\$"
+}
+
+# ------------------------------------------------------------- programs in the background
+
+# start KEY NODE COMMAND...: in the background, output in $tmp/KEY.out, exit status in
+# $tmp/KEY.rc, and lines for its standard input through tell.  The pipe is opened for
+# reading and writing, so it has no end of file.
+start() {
+	start_key=$1
+	shift
+	mkfifo "$tmp/$start_key.in"
+	{
+		"$sandbox" exec "$@" 0<>"$tmp/$start_key.in" >"$tmp/$start_key.out" 2>&1
+		echo $? >"$tmp/$start_key.rc.new"
+		mv "$tmp/$start_key.rc.new" "$tmp/$start_key.rc"
+	} &
+}
+
+tell() { # KEY LINE
+	printf '%s\n' "$2" >"$tmp/$1.in"
+}
+
+said() { # KEY PATTERN
+	grep -Eq -e "$2" "$tmp/$1.out"
+}
+
+ended() { # KEY [STATUS]
+	[ -e "$tmp/$1.rc" ] && { [ $# = 1 ] || [ "$(cat "$tmp/$1.rc")" = "$2" ]; }
+}
+
+# The example that holds a lock with a value block, see examples/.
+# shellcheck disable=SC2034
+holder=${LOCKSTEP_HOLDER:-lvb-holder}
