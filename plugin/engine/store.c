@@ -1,0 +1,705 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where everything is kept: members, sessions, resources, locks, the tables that find them, the
+ * queues, and the list of records that this apply changed. It keeps counts and indexes right and
+ * decides nothing. Tables are only ever looked up by key; where an order matters the caller
+ * collects and sorts, so no bucket order reaches an effect (R-DET-1).
+ */
+#include "config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/digest.h"
+#include "plugin/engine/engine_private.h"
+
+#define TABLE_SIZE_MIN 64u
+#define LOCKS_PER_SLAB 256
+#define WAITS_PER_SLAB 64
+
+#define record_entry(ptr, type) ((type *)(void *)((char *)(ptr)-offsetof(type, record)))
+
+/* --- tables --- */
+
+static void table_resize(struct record_table *t, size_t size)
+{
+	struct record **buckets = calloc(size, sizeof(struct record *));
+
+	ls_assert(buckets);
+	for (size_t i = 0; i < t->size; i++) {
+		struct record *record = t->buckets[i];
+
+		while (record) {
+			struct record *next = record->next;
+			struct record **bucket = &buckets[record->hash & (size - 1)];
+
+			record->next = *bucket;
+			*bucket = record;
+			record = next;
+		}
+	}
+	free(t->buckets);
+	t->buckets = buckets;
+	t->size = size;
+}
+
+static void table_insert(struct record_table *t, struct record *record, uint32_t hash)
+{
+	if (t->count >= t->size) {
+		table_resize(t, t->size ? t->size * 2 : TABLE_SIZE_MIN);
+	}
+	struct record **bucket = &t->buckets[hash & (t->size - 1)];
+
+	record->hash = hash;
+	record->next = *bucket;
+	*bucket = record;
+	t->count++;
+}
+
+static void table_remove(struct record_table *t, struct record *record)
+{
+	struct record **at = &t->buckets[record->hash & (t->size - 1)];
+
+	while (*at != record) {
+		ls_assert(*at);
+		at = &(*at)->next;
+	}
+	*at = record->next;
+	record->next = NULL;
+	t->count--;
+}
+
+static struct record *table_first(const struct record_table *t, uint32_t hash)
+{
+	return t->size ? t->buckets[hash & (t->size - 1)] : NULL;
+}
+
+/* Of a session number or an lkid on that node. */
+static uint32_t owned_hash(uint32_t nodeid, uint64_t incarnation, uint32_t number)
+{
+	return (uint32_t)base_mix64(base_mix64((uint64_t)nodeid << 32 | number) ^ incarnation);
+}
+
+/* --- records --- */
+
+static void record_note(struct engine *e, struct record *record)
+{
+	if (e->dirty_count == e->dirty_capacity) {
+		size_t capacity = e->dirty_capacity ? e->dirty_capacity * 2 : 64;
+		struct record **dirty = realloc(e->dirty, capacity * sizeof(struct record *));
+
+		ls_assert(dirty);
+		e->dirty = dirty;
+		e->dirty_capacity = capacity;
+	}
+	e->dirty[e->dirty_count++] = record;
+}
+
+void record_dirty(struct engine *e, struct record *record)
+{
+	ls_assert(record->state != RECORD_DEAD);
+	if (record->state == RECORD_CLEAN) {
+		record->state = RECORD_DIRTY;
+		record_note(e, record);
+	}
+}
+
+static void record_dead(struct engine *e, struct record *record)
+{
+	ls_assert(record->state != RECORD_DEAD);
+	if (record->state == RECORD_CLEAN) {
+		record_note(e, record);
+	}
+	record->state = RECORD_DEAD;
+}
+
+static void record_free(struct engine *e, struct record *record)
+{
+	if (record->kind == RECORD_LOCK) {
+		pool_put(&e->lock_pool, record_entry(record, struct lock));
+	} else if (record->kind == RECORD_RESOURCE) {
+		struct resource *r = record_entry(record, struct resource);
+
+		free(r->lvb);
+		free(r);
+	} else if (record->kind == RECORD_SESSION) {
+		free(record_entry(record, struct session));
+	} else {
+		free(record_entry(record, struct member));
+	}
+}
+
+void records_flush(struct engine *e)
+{
+	for (size_t i = 0; i < e->dirty_count; i++) {
+		struct record *record = e->dirty[i];
+
+		e->digest_sum -= record->digest;
+		if (record->state == RECORD_DEAD) {
+			record_free(e, record);
+			continue;
+		}
+		record->digest = record_digest(e, record, &e->scratch);
+		e->digest_sum += record->digest;
+		record->state = RECORD_CLEAN;
+	}
+	e->dirty_count = 0;
+}
+
+static void table_done(struct engine *e, struct record_table *t)
+{
+	for (size_t i = 0; i < t->size; i++) {
+		struct record *record = t->buckets[i];
+
+		while (record) {
+			struct record *next = record->next;
+
+			if (record->kind == RECORD_LOCK) {
+				lock_wait_end(e, record_entry(record, struct lock));
+			}
+			record_free(e, record);
+			record = next;
+		}
+	}
+	free(t->buckets);
+}
+
+void store_init(struct engine *e)
+{
+	list_init(&e->members);
+	pool_init(&e->lock_pool, sizeof(struct lock), LOCKS_PER_SLAB);
+	pool_init(&e->wait_pool, sizeof(struct lock_wait), WAITS_PER_SLAB);
+}
+
+void store_done(struct engine *e)
+{
+	records_flush(e);
+	table_done(e, &e->locks);
+	table_done(e, &e->resources);
+	table_done(e, &e->sessions);
+	list_for_each_safe(at, &e->members) {
+		record_free(e, &list_entry(at, struct member, link)->record);
+	}
+	pool_done(&e->lock_pool);
+	pool_done(&e->wait_pool);
+	free(e->dirty);
+	free(e->touched);
+	buf_done(&e->scratch);
+}
+
+/* --- members and sessions --- */
+
+struct member *member_find(const struct engine *e, uint32_t nodeid, uint64_t incarnation)
+{
+	/* At most as many as the lockspace has members, present and lost. */
+	list_for_each(at, &e->members) {
+		struct member *m = list_entry(at, struct member, link);
+
+		if (m->nodeid == nodeid && m->incarnation == incarnation) {
+			return m;
+		}
+	}
+	return NULL;
+}
+
+struct member *member_new(struct engine *e, uint32_t nodeid, uint64_t incarnation)
+{
+	struct member *m = calloc(1, sizeof(*m));
+
+	ls_assert(m);
+	m->record.kind = RECORD_MEMBER;
+	m->nodeid = nodeid;
+	m->incarnation = incarnation;
+	list_init(&m->sessions);
+	list_push_tail(&e->members, &m->link);
+	record_dirty(e, &m->record);
+	return m;
+}
+
+struct session *session_find(const struct engine *e, uint32_t nodeid, uint64_t incarnation,
+			     uint32_t number)
+{
+	uint32_t hash = owned_hash(nodeid, incarnation, number);
+
+	for (struct record *at = table_first(&e->sessions, hash); at; at = at->next) {
+		struct session *s = record_entry(at, struct session);
+
+		if (at->hash == hash && s->number == number && s->member->nodeid == nodeid &&
+		    s->member->incarnation == incarnation) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+struct session *session_new(struct engine *e, struct member *m, uint32_t number)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	ls_assert(s);
+	s->record.kind = RECORD_SESSION;
+	s->member = m;
+	s->number = number;
+	list_init(&s->locks);
+	list_push_tail(&m->sessions, &s->member_link);
+	table_insert(&e->sessions, &s->record, owned_hash(m->nodeid, m->incarnation, number));
+	record_dirty(e, &s->record);
+	return s;
+}
+
+void session_remove(struct engine *e, struct session *s)
+{
+	struct member *m = s->member;
+
+	ls_assert(s->locks_count == 0);
+	if (s->ended) {
+		e->sessions_ended_count--;
+	}
+	table_remove(&e->sessions, &s->record);
+	list_remove(&s->member_link);
+	record_dead(e, &s->record);
+	if (list_empty(&m->sessions)) {
+		list_remove(&m->link);
+		record_dead(e, &m->record);
+	}
+}
+
+/* --- resources --- */
+
+struct resource *resource_find(const struct engine *e, const void *name, size_t name_len)
+{
+	uint64_t hash = base_digest64(name, name_len, 0);
+
+	for (struct record *at = table_first(&e->resources, (uint32_t)hash); at; at = at->next) {
+		struct resource *r = record_entry(at, struct resource);
+
+		if (r->name_hash == hash && r->name_len == name_len &&
+		    memcmp(r->name, name, name_len) == 0) {
+			return r;
+		}
+	}
+	return NULL;
+}
+
+struct resource *resource_new(struct engine *e, const void *name, size_t name_len)
+{
+	ls_assert(name_len <= LOCKSTEP_NAME_MAX);
+	struct resource *r = calloc(1, sizeof(*r) + name_len);
+
+	ls_assert(r);
+	r->record.kind = RECORD_RESOURCE;
+	for (size_t i = 0; i < QUEUE_COUNT; i++) {
+		list_init(&r->queue[i]);
+	}
+	r->name_len = (uint8_t)name_len;
+	memcpy(r->name, name, name_len);
+	r->name_hash = base_digest64(name, name_len, 0);
+	table_insert(&e->resources, &r->record, (uint32_t)r->name_hash);
+	record_dirty(e, &r->record);
+	return r;
+}
+
+void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes)
+{
+	if (!r->lvb) {
+		r->lvb = malloc(e->config.lvb_len);
+		ls_assert(r->lvb);
+	}
+	memcpy(r->lvb, bytes, e->config.lvb_len);
+	record_dirty(e, &r->record);
+}
+
+static bool resource_is_empty(const struct resource *r)
+{
+	return r->queue_count[0] == 0 && r->queue_count[1] == 0 && r->queue_count[2] == 0;
+}
+
+/* --- queues --- */
+
+struct list *resource_queue(const struct resource *r, enum engine_queue queue)
+{
+	ls_assert(queue >= ENGINE_QUEUE_GRANTED && queue <= ENGINE_QUEUE_WAIT);
+	/* The list heads of a resource are writable whoever asks for them. */
+	return (struct list *)(uintptr_t)&r->queue[queue - 1];
+}
+
+struct lock *lock_of_link(struct list *link)
+{
+	return list_entry(link, struct lock, queue_link);
+}
+
+struct lock *queue_first(const struct resource *r, enum engine_queue queue)
+{
+	struct list *head = resource_queue(r, queue);
+
+	return list_empty(head) ? NULL : lock_of_link(head->next);
+}
+
+/*
+ * The order keys. G: (token, grant_index), the order in which the present modes were granted.
+ * C and W: the seq of the queueing, at most one lock per seq; a HEADQUE lock goes before all
+ * that are there, so its key is the seq negated.
+ */
+bool lock_order_before(const struct lock *a, const struct lock *b)
+{
+	ls_assert(a->queue == b->queue);
+	if (a->queue == ENGINE_QUEUE_GRANTED) {
+		return a->token != b->token ? a->token < b->token : a->grant_index < b->grant_index;
+	}
+	bool a_head = a->flags & LOCKSTEP_LKF_HEADQUE;
+	bool b_head = b->flags & LOCKSTEP_LKF_HEADQUE;
+
+	if (a_head != b_head) {
+		return a_head;
+	}
+	return a_head ? a->wait->queued_seq > b->wait->queued_seq :
+			a->wait->queued_seq < b->wait->queued_seq;
+}
+
+static void queue_link_before(struct engine *e, struct lock *lock, enum engine_queue queue,
+			      struct list *at)
+{
+	ls_assert(list_empty(&lock->queue_link));
+	list_insert_before(at, &lock->queue_link);
+	lock->queue = (uint8_t)queue;
+	lock->resource->queue_count[queue - 1]++;
+	e->queue_count[queue - 1]++;
+	record_dirty(e, &lock->record);
+}
+
+void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue)
+{
+	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	queue_link_before(e, lock, queue, resource_queue(lock->resource, queue));
+}
+
+void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue)
+{
+	struct list *head = resource_queue(lock->resource, queue);
+	struct list *at = head;
+
+	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	if (queue == ENGINE_QUEUE_GRANTED) {
+		/* New grants belong at the end; only a cancelled conversion looks further. */
+		while (at->prev != head && lock_order_before(lock, lock_of_link(at->prev))) {
+			at = at->prev;
+		}
+	} else if (lock->flags & LOCKSTEP_LKF_HEADQUE) {
+		at = head->next;
+	}
+	queue_link_before(e, lock, queue, at);
+}
+
+void queue_remove(struct engine *e, struct lock *lock)
+{
+	ls_assert(lock->queue != ENGINE_QUEUE_NONE);
+	list_remove(&lock->queue_link);
+	ls_assert(lock->resource->queue_count[lock->queue - 1] > 0);
+	lock->resource->queue_count[lock->queue - 1]--;
+	e->queue_count[lock->queue - 1]--;
+	lock->queue = ENGINE_QUEUE_NONE;
+	record_dirty(e, &lock->record);
+}
+
+/* --- locks --- */
+
+struct lock *lock_find(const struct engine *e, uint32_t nodeid, uint64_t incarnation, uint32_t lkid)
+{
+	uint32_t hash = owned_hash(nodeid, incarnation, lkid);
+
+	for (struct record *at = table_first(&e->locks, hash); at; at = at->next) {
+		struct lock *lock = record_entry(at, struct lock);
+		const struct member *m = lock->session->member;
+
+		if (at->hash == hash && lock->lkid == lkid && m->nodeid == nodeid &&
+		    m->incarnation == incarnation) {
+			return lock;
+		}
+	}
+	return NULL;
+}
+
+static void lock_attach(struct engine *e, struct lock *lock, struct session *s)
+{
+	lock->session = s;
+	list_push_tail(&s->locks, &lock->session_link);
+	s->locks_count++;
+	s->granted_count += lock->granted != LOCKSTEP_LOCK_IV;
+	if (s->ended) {
+		e->orphans_count++;
+	}
+}
+
+static void lock_detach(struct engine *e, struct lock *lock)
+{
+	struct session *s = lock->session;
+
+	list_remove(&lock->session_link);
+	s->locks_count--;
+	s->granted_count -= lock->granted != LOCKSTEP_LOCK_IV;
+	if (s->ended) {
+		e->orphans_count--;
+		if (s->locks_count == 0) {
+			session_remove(e, s);
+		}
+	}
+}
+
+struct lock *lock_new(struct engine *e, struct resource *r, struct session *s, uint32_t lkid)
+{
+	struct lock *lock = pool_get(&e->lock_pool);
+	const struct member *m = s->member;
+
+	lock->record.kind = RECORD_LOCK;
+	lock->resource = r;
+	lock->lkid = lkid;
+	lock->granted = LOCKSTEP_LOCK_IV;
+	lock->requested = LOCKSTEP_LOCK_IV;
+	list_init(&lock->queue_link);
+	list_init(&lock->session_link);
+	lock_attach(e, lock, s);
+	s->member->locks_count++;
+	table_insert(&e->locks, &lock->record, owned_hash(m->nodeid, m->incarnation, lkid));
+	record_dirty(e, &lock->record);
+	return lock;
+}
+
+void lock_remove(struct engine *e, struct lock *lock)
+{
+	struct resource *r = lock->resource;
+
+	if (lock->queue != ENGINE_QUEUE_NONE) {
+		queue_remove(e, lock);
+	}
+	lock_wait_end(e, lock);
+	if (lock->granted != LOCKSTEP_LOCK_IV) {
+		r->mode_count[lock->granted]--;
+	}
+	lock->session->member->locks_count--;
+	lock_detach(e, lock);
+	table_remove(&e->locks, &lock->record);
+	record_dead(e, &lock->record);
+	if (resource_is_empty(r)) {
+		table_remove(&e->resources, &r->record);
+		record_dead(e, &r->record);
+	}
+}
+
+void lock_owner_set(struct engine *e, struct lock *lock, struct session *s)
+{
+	ls_assert(lock->session->member == s->member);
+	ls_assert(!s->ended);
+	lock_detach(e, lock);
+	lock_attach(e, lock, s);
+	record_dirty(e, &lock->record);
+}
+
+void lock_granted_set(struct engine *e, struct lock *lock, int mode)
+{
+	struct resource *r = lock->resource;
+
+	ls_assert(mode >= 0);
+	ls_assert(mode < MODE_COUNT);
+	if (lock->granted == LOCKSTEP_LOCK_IV) {
+		lock->session->granted_count++;
+	} else {
+		r->mode_count[lock->granted]--;
+	}
+	lock->granted = (int8_t)mode;
+	r->mode_count[mode]++;
+	record_dirty(e, &lock->record);
+}
+
+void lock_wait_begin(struct engine *e, struct lock *lock)
+{
+	ls_assert(!lock->wait);
+	lock->wait = pool_get(&e->wait_pool);
+}
+
+void lock_wait_end(struct engine *e, struct lock *lock)
+{
+	if (lock->wait) {
+		free(lock->wait->lvb);
+		pool_put(&e->wait_pool, lock->wait);
+		lock->wait = NULL;
+	}
+}
+
+bool lock_is_orphan(const struct lock *lock)
+{
+	return lock->session->ended;
+}
+
+/* --- sorted collections --- */
+
+int name_compare(const void *a, size_t a_len, const void *b, size_t b_len)
+{
+	int order = memcmp(a, b, a_len < b_len ? a_len : b_len);
+
+	if (order != 0) {
+		return order;
+	}
+	return a_len < b_len ? -1 : a_len > b_len;
+}
+
+void lock_array_add(struct lock_array *array, struct lock *lock)
+{
+	if (array->count == array->capacity) {
+		size_t capacity = array->capacity ? array->capacity * 2 : 64;
+		struct lock **items = realloc(array->items, capacity * sizeof(struct lock *));
+
+		ls_assert(items);
+		array->items = items;
+		array->capacity = capacity;
+	}
+	array->items[array->count++] = lock;
+}
+
+void lock_array_add_session(struct lock_array *array, const struct session *s)
+{
+	list_for_each(at, &s->locks) {
+		lock_array_add(array, list_entry(at, struct lock, session_link));
+	}
+}
+
+static int compare_lkid(const void *a, const void *b)
+{
+	const struct lock *x = *(struct lock *const *)a;
+	const struct lock *y = *(struct lock *const *)b;
+
+	return x->lkid < y->lkid ? -1 : x->lkid > y->lkid;
+}
+
+static int compare_created(const void *a, const void *b)
+{
+	const struct lock *x = *(struct lock *const *)a;
+	const struct lock *y = *(struct lock *const *)b;
+
+	if (x->created_seq != y->created_seq) {
+		return x->created_seq < y->created_seq ? -1 : 1;
+	}
+	return compare_lkid(a, b);
+}
+
+void lock_array_sort_created(struct lock_array *array)
+{
+	if (array->count > 1) {
+		qsort(array->items, array->count, sizeof(array->items[0]), compare_created);
+	}
+}
+
+void lock_array_sort_lkid(struct lock_array *array)
+{
+	if (array->count > 1) {
+		qsort(array->items, array->count, sizeof(array->items[0]), compare_lkid);
+	}
+}
+
+void lock_array_done(struct lock_array *array)
+{
+	free(array->items);
+	memset(array, 0, sizeof(*array));
+}
+
+static int compare_resource(const void *a, const void *b)
+{
+	const struct resource *x = *(struct resource *const *)a;
+	const struct resource *y = *(struct resource *const *)b;
+
+	return name_compare(x->name, x->name_len, y->name, y->name_len);
+}
+
+void resources_sort(struct resource **items, size_t count)
+{
+	if (count > 1) {
+		qsort(items, count, sizeof(struct resource *), compare_resource);
+	}
+}
+
+struct resource **resources_sorted(const struct engine *e)
+{
+	size_t count = 0;
+
+	if (e->resources.count == 0) {
+		return NULL;
+	}
+	struct resource **items = malloc(e->resources.count * sizeof(struct resource *));
+
+	ls_assert(items);
+	for (size_t i = 0; i < e->resources.size; i++) {
+		for (struct record *at = e->resources.buckets[i]; at; at = at->next) {
+			items[count++] = record_entry(at, struct resource);
+		}
+	}
+	ls_assert(count == e->resources.count);
+	resources_sort(items, count);
+	return items;
+}
+
+static bool member_before(const struct member *a, const struct member *b)
+{
+	if (a->nodeid != b->nodeid) {
+		return a->nodeid < b->nodeid;
+	}
+	return a->incarnation < b->incarnation;
+}
+
+bool session_before(const struct session *a, const struct session *b)
+{
+	if (a->member != b->member) {
+		return member_before(a->member, b->member);
+	}
+	return a->number < b->number;
+}
+
+static int compare_member(const void *a, const void *b)
+{
+	const struct member *x = *(struct member *const *)a;
+	const struct member *y = *(struct member *const *)b;
+
+	return member_before(x, y) ? -1 : member_before(y, x);
+}
+
+static int compare_session(const void *a, const void *b)
+{
+	const struct session *x = *(struct session *const *)a;
+	const struct session *y = *(struct session *const *)b;
+
+	return session_before(x, y) ? -1 : session_before(y, x);
+}
+
+struct owners_sorted owners_sort(const struct engine *e)
+{
+	struct owners_sorted owners = { .members_count = 0 };
+
+	if (e->sessions.count == 0) {
+		return owners;
+	}
+	/* No more members than sessions. */
+	owners.members = malloc(e->sessions.count * sizeof(struct member *));
+	owners.sessions = malloc(e->sessions.count * sizeof(struct session *));
+	ls_assert(owners.members);
+	ls_assert(owners.sessions);
+	list_for_each(m_at, &e->members) {
+		struct member *m = list_entry(m_at, struct member, link);
+
+		ls_assert(owners.members_count < e->sessions.count);
+		owners.members[owners.members_count++] = m;
+		list_for_each(s_at, &m->sessions) {
+			ls_assert(owners.sessions_count < e->sessions.count);
+			owners.sessions[owners.sessions_count++] =
+				list_entry(s_at, struct session, member_link);
+		}
+	}
+	qsort(owners.members, owners.members_count, sizeof(struct member *), compare_member);
+	qsort(owners.sessions, owners.sessions_count, sizeof(struct session *), compare_session);
+	return owners;
+}
+
+void owners_sorted_done(struct owners_sorted *owners)
+{
+	free(owners->members);
+	free(owners->sessions);
+	memset(owners, 0, sizeof(*owners));
+}
