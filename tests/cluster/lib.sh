@@ -175,6 +175,15 @@ ended() { # KEY [STATUS]
 	[ -e "$tmp/$1.rc" ] && { [ $# = 1 ] || [ "$(cat "$tmp/$1.rc")" = "$2" ]; }
 }
 
-# The example that holds a lock with a value block, see examples/.
-# shellcheck disable=SC2034
-holder=${LOCKSTEP_HOLDER:-lvb-holder}
+# The example that holds a lock with a value block.  Sets holder.
+need_holder() {
+	nh_prefix=${LOCKSTEP_PREFIX:-/usr}
+	for holder in "${LOCKSTEP_HOLDER:-}" "${LOCKSTEP_BUILD:+$LOCKSTEP_BUILD/lvb-holder}" \
+		"$nh_prefix/libexec/lockstep/lvb-holder"; do
+		[ ! -x "$holder" ] || return 0
+	done
+	holder=$tmp/lvb-holder
+	"${CC:-cc}" "-I$nh_prefix/include" "-L$nh_prefix/lib" "-Wl,-rpath,$nh_prefix/lib" \
+		-o "$holder" "$srcdir/examples/lvb-holder.c" -llockstep >"$tmp/cc.out" 2>&1 ||
+		bail "the example lvb-holder cannot be built: $(tail -n 1 "$tmp/cc.out")"
+}

@@ -3,7 +3,7 @@
 #
 # The resource agent alone, on a node with corosync but without Pacemaker: every action twice,
 # exit codes, and what ocf-tester says.
-# shellcheck disable=SC2016,SC2317
+# shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 

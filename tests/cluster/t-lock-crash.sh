@@ -5,9 +5,10 @@
 # vouches for the node (fence-ack), then the waiter has it and is told that the value block is
 # not valid.  The node boots, rejoins clean, and all replicas have the same digest.
 # Rules: R-LOST, R-STAB (recovery.md), LVB rules of lock-model.md.
-# shellcheck disable=SC2317
+# shellcheck disable=SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
+need_holder
 
 digests_agree() {
 	for da in 1 2 3; do

@@ -3,7 +3,7 @@
 #
 # The daemon under Pacemaker: pcs creates the clone, crm_mon shows it and the node attribute,
 # lost quorum is degraded and not failed, a stop is clean, a killed daemon is noticed.
-# shellcheck disable=SC2016,SC2317
+# shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 

@@ -5,7 +5,7 @@
 # is dead before anybody else has the lock, and nobody has it until the node has rejoined clean.
 # The nodes share one clock, so the time stamps that the commands write can be compared.
 # Rules: R-VIEW, R-LOST, R-PROC (recovery.md).
-# shellcheck disable=SC2016,SC2317
+# shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 

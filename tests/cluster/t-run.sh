@@ -3,7 +3,7 @@
 #
 # `lockstep run`: exit codes, arguments, signals, the token, and what happens to the command and
 # to the lock when `lockstep run` itself is killed.
-# shellcheck disable=SC2016,SC2317
+# shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 

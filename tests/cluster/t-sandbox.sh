@@ -3,7 +3,7 @@
 #
 # The sandbox itself, with corosync only: what crash, boot, cut, heal and pause do to a real
 # cluster, and that nothing is left of it, also after it was killed half-way.
-# shellcheck disable=SC2016,SC2062,SC2317
+# shellcheck disable=SC2016,SC2062,SC2317,SC2154
 . "${0%/*}/lib.sh"
 
 marked() {
