@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/list.h"
+#include "lib/client/session.h"
+#include "lib/ipc/ipc.h"
+
+#define BUCKETS_MIN 16 /* power of two */
+
+/* One lock of ours, from the accepted request to its final completion. */
+struct lock {
+	struct lock *hash_next;
+	uint32_t lkid;
+	struct lockstep_lksb *lksb; /* of the latest accepted op (R-SB-3) */
+	void *arg;
+	lockstep_ast_fn ast; /* NULL: taken by a _wait call */
+	lockstep_bast_fn bast;
+	struct session_wait *wait;
+	int8_t granted;    /* as of the last delivered completion (R-BAST-6), -1 before */
+	bool ever_granted; /* a failed conversion does not end the lock (R-LOCK-6) */
+	struct pending *last; /* its newest undelivered callback (R-BAST-5) */
+};
+
+/* One callback that has arrived and was not delivered. */
+struct pending {
+	struct list link;
+	uint8_t kind; /* IPC_EVENT_CAST or IPC_EVENT_BAST */
+	int8_t mode;
+	uint8_t sb_flags;
+	uint32_t lkid;
+	int32_t status;
+	uint64_t token;
+	uint16_t lvb_len;
+	uint8_t lvb[];
+};
+
+struct session {
+	struct list queue;
+	struct lock **buckets;
+	size_t buckets_count;
+	size_t locks_count;
+	uint16_t lvb_len;
+	bool lost;
+	bool lost_told;
+	bool delivering;
+	int lost_error;
+	void *lost_arg;
+	lockstep_lost_fn lost_fn;
+};
+
+/* --- the table of locks ------------------------------------------------------------------ */
+
+static struct lock **lock_slot(const struct session *s, uint32_t lkid)
+{
+	/* lkids are given out upwards, so their low bits are an even spread. */
+	struct lock **slot = &s->buckets[lkid & (s->buckets_count - 1)];
+
+	while (*slot && (*slot)->lkid != lkid) {
+		slot = &(*slot)->hash_next;
+	}
+	return slot;
+}
+
+static struct lock *lock_find(const struct session *s, uint32_t lkid)
+{
+	return lkid ? *lock_slot(s, lkid) : NULL;
+}
+
+/* Doubles the table when it is full; without memory the chains just get longer. */
+static void table_grow(struct session *s)
+{
+	size_t count = s->buckets_count * 2;
+
+	if (s->locks_count < s->buckets_count) {
+		return;
+	}
+	struct lock **buckets = calloc(count, sizeof(struct lock *));
+
+	if (!buckets) {
+		return;
+	}
+	for (size_t i = 0; i < s->buckets_count; i++) {
+		for (struct lock *lock = s->buckets[i], *next; lock; lock = next) {
+			struct lock **slot = &buckets[lock->lkid & (count - 1)];
+
+			next = lock->hash_next;
+			lock->hash_next = *slot;
+			*slot = lock;
+		}
+	}
+	free(s->buckets);
+	s->buckets = buckets;
+	s->buckets_count = count;
+}
+
+static void lock_insert(struct session *s, struct lock *lock)
+{
+	table_grow(s);
+	struct lock **slot = lock_slot(s, lock->lkid);
+
+	ls_assert(!*slot);
+	lock->hash_next = NULL;
+	*slot = lock;
+	s->locks_count++;
+}
+
+static void lock_remove(struct session *s, uint32_t lkid)
+{
+	struct lock **slot = lock_slot(s, lkid);
+	struct lock *lock = *slot;
+
+	ls_assert(lock);
+	*slot = lock->hash_next;
+	s->locks_count--;
+	free(lock);
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+struct session *session_new(void)
+{
+	struct session *s = calloc(1, sizeof(*s));
+
+	if (!s) {
+		return NULL;
+	}
+	list_init(&s->queue);
+	s->buckets_count = BUCKETS_MIN;
+	s->buckets = calloc(s->buckets_count, sizeof(struct lock *));
+	if (!s->buckets) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+static void queue_drop(struct session *s)
+{
+	list_for_each_safe(pos, &s->queue) {
+		list_remove(pos);
+		free(list_entry(pos, struct pending, link));
+	}
+}
+
+/* All locks go; whoever waits for one learns @status. */
+static void locks_drop(struct session *s, int32_t status)
+{
+	for (size_t i = 0; i < s->buckets_count; i++) {
+		while (s->buckets[i]) {
+			struct lock *lock = s->buckets[i];
+
+			if (lock->wait) {
+				lock->wait->status = status;
+				lock->wait->done = true;
+			}
+			s->buckets[i] = lock->hash_next;
+			free(lock);
+		}
+	}
+	s->locks_count = 0;
+}
+
+struct session *session_free(struct session *s)
+{
+	if (s) {
+		queue_drop(s);
+		locks_drop(s, ENOTCONN);
+		free(s->buckets);
+		free(s);
+	}
+	return NULL;
+}
+
+void session_ready(struct session *s, uint16_t lvb_len)
+{
+	s->lvb_len = lvb_len;
+}
+
+uint16_t session_lvb_len(const struct session *s)
+{
+	return s->lvb_len;
+}
+
+void session_lost_set(struct session *s, void *arg, lockstep_lost_fn lost)
+{
+	s->lost_arg = arg;
+	s->lost_fn = lost;
+}
+
+void session_lose(struct session *s, int error)
+{
+	if (s->lost) {
+		return;
+	}
+	s->lost = true;
+	s->lost_error = error;
+	queue_drop(s);
+	locks_drop(s, ENOTCONN);
+}
+
+bool session_is_lost(const struct session *s)
+{
+	return s->lost;
+}
+
+bool session_delivering(const struct session *s)
+{
+	return s->delivering;
+}
+
+size_t session_locks_count(const struct session *s)
+{
+	return s->locks_count;
+}
+
+/* --- calls ------------------------------------------------------------------------------- */
+
+/* The bytes of the caller's LVB that go along with VALBLK. */
+static int lvb_attach(const struct session *s, uint32_t flags, const struct lockstep_lksb *lksb,
+		      struct ipc_submit *submit)
+{
+	if (!(flags & LOCKSTEP_LKF_VALBLK)) {
+		return 0;
+	}
+	if (!lksb->lvb) {
+		return -EINVAL;
+	}
+	submit->lvb = lksb->lvb;
+	submit->lvb_len = s->lvb_len;
+	return 0;
+}
+
+int session_lock_prepare(struct session *s, const struct session_request *request,
+			 struct ipc_submit *ret_submit, struct lock **ret_lock)
+{
+	bool convert = (request->flags & LOCKSTEP_LKF_CONVERT) != 0;
+	struct lock *lock = NULL;
+
+	if (s->lost) {
+		return -ENOTCONN;
+	}
+	if (!request->lksb) {
+		return -EINVAL;
+	}
+	if (convert) {
+		lock = lock_find(s, request->lksb->lkid);
+		if (!lock) {
+			return -ENOENT;
+		}
+	}
+	/* The rest of R-ERR-1 is the node's; this is what the message could not carry. */
+	if (request->mode < LOCKSTEP_LOCK_NL || request->mode > LOCKSTEP_LOCK_EX) {
+		return -EINVAL;
+	}
+	if (!convert && (request->name_len > LOCKSTEP_NAME_MAX ||
+			 (request->name_len > 0 && !request->name))) {
+		return -EINVAL;
+	}
+	struct ipc_submit submit = {
+		.op = IPC_OP_LOCK,
+		.mode = (uint8_t)request->mode,
+		.has_bast = request->bast != NULL,
+		.flags = request->flags,
+		.lkid = convert ? lock->lkid : 0,
+	};
+
+	if (!convert && request->name_len > 0) {
+		submit.name_len = (uint8_t)request->name_len;
+		memcpy(submit.name, request->name, request->name_len);
+	}
+	int error = lvb_attach(s, request->flags, request->lksb, &submit);
+
+	if (error) {
+		return error;
+	}
+	if (!convert) {
+		/* Before anything is sent: an accepted request must find its place. */
+		lock = calloc(1, sizeof(*lock));
+		if (!lock) {
+			return -ENOMEM;
+		}
+		lock->granted = LOCKSTEP_LOCK_IV;
+	}
+	*ret_submit = submit;
+	*ret_lock = lock;
+	return 0;
+}
+
+void session_lock_commit(struct session *s, struct lock *lock,
+			 const struct session_request *request, const struct ipc_result *result)
+{
+	bool convert = (request->flags & LOCKSTEP_LKF_CONVERT) != 0;
+
+	lock->lksb = request->lksb;
+	lock->arg = request->arg;
+	lock->ast = request->ast;
+	lock->bast = request->bast;
+	request->lksb->flags = 0;
+	request->lksb->status = LOCKSTEP_EINPROG;
+	if (convert) {
+		return;
+	}
+	/* A daemon that gives out an lkid twice is broken; believe the newer one. */
+	if (lock_find(s, result->lkid)) {
+		lock_remove(s, result->lkid);
+	}
+	lock->lkid = result->lkid;
+	request->lksb->lkid = result->lkid;
+	if (!result->completes) {
+		/* An orphan adopted (R-ORPH-1): it is ours, granted, and no completion comes. */
+		lock->granted = (int8_t)request->mode;
+		lock->ever_granted = true;
+		request->lksb->token = result->token;
+		request->lksb->status = 0;
+	}
+	lock_insert(s, lock);
+}
+
+void session_lock_abort(struct session *s, struct lock *lock)
+{
+	/* After a loss the table is empty: a lock that was being converted is freed already, and
+	 * one that was being requested never got an lkid. Nobody can tell them apart by looking, so
+	 * the caller aborts before it declares the loss. */
+	ls_assert(!s->lost);
+	if (lock->lkid == 0) {
+		free(lock);
+	}
+}
+
+int session_unlock_prepare(struct session *s, uint32_t lkid, uint32_t flags,
+			   struct lockstep_lksb *lksb, struct ipc_submit *ret_submit)
+{
+	if (s->lost) {
+		return -ENOTCONN;
+	}
+	struct lock *lock = lock_find(s, lkid);
+
+	if (!lock) {
+		return -ENOENT;
+	}
+	struct ipc_submit submit = { .op = IPC_OP_UNLOCK, .flags = flags, .lkid = lkid };
+	int error = lvb_attach(s, flags, lksb ? lksb : lock->lksb, &submit);
+
+	if (error) {
+		return error;
+	}
+	*ret_submit = submit;
+	return 0;
+}
+
+void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb,
+			   const struct ipc_result *result)
+{
+	struct lock *lock = lock_find(s, lkid);
+
+	/* A cancel that had nothing to do was no op: the lksb stays whose it was. */
+	if (!lock || !result->completes) {
+		return;
+	}
+	if (lksb) {
+		lock->lksb = lksb;
+		lksb->lkid = lkid;
+	}
+	lock->lksb->flags = 0;
+	lock->lksb->status = LOCKSTEP_EINPROG;
+}
+
+void session_wait_set(struct session *s, uint32_t lkid, struct session_wait *wait)
+{
+	struct lock *lock = lock_find(s, lkid);
+
+	if (lock) {
+		lock->wait = wait;
+	} else if (wait) {
+		wait->status = s->lost ? ENOTCONN : ENOENT;
+		wait->done = true;
+	}
+}
+
+/* --- events ------------------------------------------------------------------------------ */
+
+/* Bit b of row a: modes a and b can be granted together (spec: lock model section 4). */
+static const uint8_t compatible[6] = {
+	[LOCKSTEP_LOCK_NL] = 0x3f, [LOCKSTEP_LOCK_CR] = 0x1f, [LOCKSTEP_LOCK_CW] = 0x07,
+	[LOCKSTEP_LOCK_PR] = 0x0b, [LOCKSTEP_LOCK_PW] = 0x03, [LOCKSTEP_LOCK_EX] = 0x01,
+};
+
+static bool modes_compatible(int a, int b)
+{
+	return (compatible[a] >> b & 1) != 0;
+}
+
+static bool mode_valid(int mode)
+{
+	return mode >= LOCKSTEP_LOCK_NL && mode <= LOCKSTEP_LOCK_EX;
+}
+
+/* R-BAST-5 */
+static bool bast_suppressed(const struct lock *lock, int mode)
+{
+	const struct pending *last = lock->last;
+
+	return last && last->kind == IPC_EVENT_BAST &&
+	       (last->mode == mode || (last->mode > mode && last->mode > LOCKSTEP_LOCK_PR));
+}
+
+void session_event(struct session *s, const struct ipc_event *event)
+{
+	if (s->lost) {
+		return;
+	}
+	if (event->kind == IPC_EVENT_LOST) {
+		session_lose(s, event->status ? event->status : ENOTCONN);
+		return;
+	}
+	struct lock *lock = lock_find(s, event->lkid);
+	bool cast = event->kind == IPC_EVENT_CAST;
+
+	/* Events of a lock that ended meanwhile (its final completion is out) go nowhere. */
+	if (!lock || (!cast && event->kind != IPC_EVENT_BAST) ||
+	    (!cast && (!mode_valid(event->mode) || bast_suppressed(lock, event->mode)))) {
+		return;
+	}
+	uint16_t lvb_len = cast ? event->lvb_len : 0;
+	struct pending *p = calloc(1, sizeof(*p) + lvb_len);
+
+	if (!p) {
+		/* A completion must not get lost (R-CAST-5); a session that cannot remember it has
+		 * no idea what it holds. */
+		session_lose(s, ENOMEM);
+		return;
+	}
+	p->kind = event->kind;
+	p->mode = event->mode;
+	p->sb_flags = event->sb_flags;
+	p->lkid = event->lkid;
+	p->status = event->status;
+	p->token = event->token;
+	p->lvb_len = lvb_len;
+	if (lvb_len > 0) {
+		memcpy(p->lvb, event->lvb, lvb_len);
+	}
+	list_push_tail(&s->queue, &p->link);
+	lock->last = p;
+}
+
+static void wait_end(struct lock *lock, int32_t status)
+{
+	struct session_wait *wait = lock->wait;
+
+	if (wait && (!wait->until_unlocked || status == LOCKSTEP_EUNLOCK)) {
+		wait->status = status;
+		wait->done = true;
+		lock->wait = NULL;
+	}
+}
+
+/* Writes the lksb, then looks up the routine: both as they are now, not as they were when the
+ * request was made (R-CAST-3, R-CAST-4). */
+static bool cast_deliver(struct session *s, struct lock *lock, const struct pending *p)
+{
+	struct lockstep_lksb *lksb = lock->lksb;
+	lockstep_ast_fn ast = lock->ast;
+	void *arg = lock->arg;
+
+	lock->granted = mode_valid(p->mode) ? p->mode : LOCKSTEP_LOCK_IV;
+	if (p->status == 0) {
+		lock->ever_granted = true;
+		lksb->token = p->token;
+	}
+	if (p->lvb_len > 0 && lksb->lvb) {
+		memcpy(lksb->lvb, p->lvb, p->lvb_len < s->lvb_len ? p->lvb_len : s->lvb_len);
+	}
+	lksb->flags = p->sb_flags;
+	lksb->status = p->status;
+	wait_end(lock, p->status);
+	if (p->status == LOCKSTEP_EUNLOCK || (p->status != 0 && !lock->ever_granted)) {
+		if (lock->wait) {
+			/* The lock has ended in another way than the one waited for. */
+			lock->wait->status = p->status;
+			lock->wait->done = true;
+		}
+		lock_remove(s, p->lkid);
+	}
+	if (!ast) {
+		return false;
+	}
+	ast(arg);
+	return true;
+}
+
+static bool bast_deliver(struct lock *lock, const struct pending *p)
+{
+	/* R-BAST-6: it came down already. */
+	if (!lock->bast ||
+	    (lock->granted != LOCKSTEP_LOCK_IV && modes_compatible(lock->granted, p->mode))) {
+		return false;
+	}
+	lock->bast(lock->arg, p->mode);
+	return true;
+}
+
+bool session_deliver(struct session *s, bool *ret_ran)
+{
+	*ret_ran = false;
+	if (s->lost) {
+		if (s->lost_told) {
+			return false;
+		}
+		s->lost_told = true;
+		if (s->lost_fn) {
+			s->delivering = true;
+			s->lost_fn(s->lost_arg, s->lost_error);
+			s->delivering = false;
+			*ret_ran = true;
+		}
+		return true;
+	}
+	if (list_empty(&s->queue)) {
+		return false;
+	}
+	struct pending *p = list_entry(s->queue.next, struct pending, link);
+	struct lock *lock = lock_find(s, p->lkid);
+
+	list_remove(&p->link);
+	if (lock) {
+		if (lock->last == p) {
+			lock->last = NULL;
+		}
+		s->delivering = true;
+		*ret_ran = p->kind == IPC_EVENT_CAST ? cast_deliver(s, lock, p)
+						     : bast_deliver(lock, p);
+		s->delivering = false;
+	}
+	free(p);
+	return true;
+}

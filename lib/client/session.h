@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What a client knows about its own locks: which lksb and which routines belong to an lkid, what has
+ * arrived and is not delivered yet, and whether the session still lives. Pure: messages to send come
+ * out as structs, events go in as structs, callbacks run only inside session_deliver(). The
+ * transport (transport.c) moves bytes and lockstep.c joins the two.
+ *
+ *             lock, unlock                        dispatch
+ *                  |                                 |
+ *   prepare -> [SUBMIT, result] -> commit    event -> queue -> deliver -> routine
+ *
+ * Since results are awaited and events are read only by dispatch, an event of a request is always
+ * looked at after the request was committed, in whatever order the two were sent.
+ */
+#ifndef LOCKSTEP_CLIENT_SESSION_H
+#define LOCKSTEP_CLIENT_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <lockstep/lockstep.h>
+
+struct ipc_event;
+struct ipc_result;
+struct ipc_submit;
+struct lock;
+struct session;
+
+/* Somebody inside a _wait call. Points into that call's stack. */
+struct session_wait {
+	int32_t status; /* of the completion that ended it; valid when done */
+	bool done;
+	bool until_unlocked; /* only EUNLOCK ends it */
+};
+
+struct session *session_new(void);
+struct session *session_free(struct session *s); /* NULL is fine; returns NULL */
+
+void session_ready(struct session *s, uint16_t lvb_len);
+uint16_t session_lvb_len(const struct session *s);
+void session_lost_set(struct session *s, void *arg, lockstep_lost_fn lost);
+
+/*
+ * A lock call in two steps around its round trip. prepare checks what only the client can know and
+ * fills @ret_submit (whose lvb points into the caller's buffer) or returns a negative errno; *ret_lock
+ * then goes to exactly one of commit and abort.
+ */
+struct session_request {
+	int mode;
+	struct lockstep_lksb *lksb;
+	uint32_t flags;
+	const void *name;
+	size_t name_len;
+	void *arg;
+	lockstep_ast_fn ast; /* may be NULL here: a _wait call */
+	lockstep_bast_fn bast;
+};
+
+int session_lock_prepare(struct session *s, const struct session_request *request,
+			 struct ipc_submit *ret_submit, struct lock **ret_lock);
+void session_lock_commit(struct session *s, struct lock *lock,
+			 const struct session_request *request, const struct ipc_result *result);
+void session_lock_abort(struct session *s, struct lock *lock);
+
+/* The same for unlock and cancel; no abort is needed. */
+int session_unlock_prepare(struct session *s, uint32_t lkid, uint32_t flags,
+			   struct lockstep_lksb *lksb, struct ipc_submit *ret_submit);
+void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb,
+			   const struct ipc_result *result);
+
+/* @wait is done at the lock's next completion (or at the loss of the session, status ENOTCONN).
+ * NULL takes it back. A lock that is unknown by now ends the wait at once with status ENOENT. */
+void session_wait_set(struct session *s, uint32_t lkid, struct session_wait *wait);
+
+/* Takes in a CAST, BAST or LOST event; READY is the opener's business and ignored here. */
+void session_event(struct session *s, const struct ipc_event *event);
+/* The connection is gone or cannot be trusted any more. Only the first call counts. */
+void session_lose(struct session *s, int error);
+bool session_is_lost(const struct session *s);
+
+/*
+ * Delivers the oldest event; true when there was one, *ret_ran says whether a routine ran. When the
+ * session is lost nothing is delivered but, once, the lost callback (R-LOST-1).
+ */
+bool session_deliver(struct session *s, bool *ret_ran);
+bool session_delivering(const struct session *s);
+
+size_t session_locks_count(const struct session *s);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One libqb connection to the daemon: bytes there and back, deadlines, and noticing at once that the
+ * daemon is gone. Knows nothing of locks. The body formats are lib/ipc's.
+ */
+#ifndef LOCKSTEP_CLIENT_TRANSPORT_H
+#define LOCKSTEP_CLIENT_TRANSPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct transport;
+
+/* Monotonic milliseconds; a deadline is a value of it, negative for "never". */
+int64_t transport_now_ms(void);
+int64_t transport_deadline(int timeout_ms);
+
+/*
+ * Connects to service "@name@suffix" (name NULL: $LOCKSTEP_IPC_NAME, then the default). -EUNATCH
+ * nobody listens; -EACCES refused, or who answers is neither root nor the caller's own user;
+ * -ETIMEDOUT; -EINVAL name too long.
+ */
+int transport_open(const char *name, const char *suffix, int64_t deadline,
+		   struct transport **ret);
+struct transport *transport_free(struct transport *t);
+int transport_fd(const struct transport *t);
+/* A new tag for a request. Never 0. */
+uint32_t transport_tag(struct transport *t);
+
+/*
+ * One request and its response; responses with another tag are thrown away. *ret_body points into
+ * the transport until the next call. -EAGAIN the daemon takes no requests now (nothing was sent);
+ * -ETIMEDOUT no answer, which may still come; -ENOTCONN; -EBADMSG.
+ */
+int transport_call(struct transport *t, int32_t id, uint32_t tag, const struct buf *body,
+		   int64_t deadline, const uint8_t **ret_body, size_t *ret_size);
+
+/* The next event that is here already: its body, or -EAGAIN, -ENOTCONN, -EBADMSG. */
+int transport_event(struct transport *t, const uint8_t **ret_body, size_t *ret_size);
+
+/* Waits until there is something to read: 0; -ETIMEDOUT; -ENOTCONN the daemon has hung up (also
+ * when unread bytes are left); -EINTR. */
+int transport_wait(const struct transport *t, int64_t deadline);
+
+#endif
