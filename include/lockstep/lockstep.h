@@ -35,6 +35,10 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* The library itself is built with everything else hidden. */
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 
 struct lockstep_session;
 struct lockstep_admin;
@@ -284,6 +288,9 @@ int lockstep_mode_parse(const char *name);
 const char *lockstep_strerror(int error);
 const char *lockstep_version(void);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif
