@@ -119,28 +119,34 @@ uint8_t cursor_get_u8(struct cursor *c)
 uint16_t cursor_get_u16(struct cursor *c)
 {
 	const uint8_t *at = cursor_take(c, 2);
+	uint16_t wire = 0;
 
-	return at ? (uint16_t)(at[0] | (uint16_t)at[1] << 8) : 0;
+	if (at) {
+		memcpy(&wire, at, sizeof(wire));
+	}
+	return le16toh(wire);
 }
 
 uint32_t cursor_get_u32(struct cursor *c)
 {
 	const uint8_t *at = cursor_take(c, 4);
+	uint32_t wire = 0;
 
-	return at ? (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
-			    (uint32_t)at[3] << 24
-		  : 0;
+	if (at) {
+		memcpy(&wire, at, sizeof(wire));
+	}
+	return le32toh(wire);
 }
 
 uint64_t cursor_get_u64(struct cursor *c)
 {
 	const uint8_t *at = cursor_take(c, 8);
-	uint64_t value = 0;
+	uint64_t wire = 0;
 
-	for (unsigned int i = 0; at && i < 8; i++) {
-		value |= (uint64_t)at[i] << (8 * i);
+	if (at) {
+		memcpy(&wire, at, sizeof(wire));
 	}
-	return value;
+	return le64toh(wire);
 }
 
 const uint8_t *cursor_get_bytes(struct cursor *c, size_t size)

@@ -380,6 +380,7 @@ void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue)
 	struct list *at = head;
 
 	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	lock->queue = (uint8_t)queue; /* lock_order_before() compares within one queue */
 	if (queue == ENGINE_QUEUE_GRANTED) {
 		/* New grants belong at the end; only a cancelled conversion looks further. */
 		while (at->prev != head && lock_order_before(lock, lock_of_link(at->prev))) {
