@@ -126,6 +126,10 @@ void node_quorum(struct node *n, struct node_ring ring, bool quorate);
 /* The configured nodes changed (cmap). */
 void node_configured(struct node *n, const uint32_t *nodes, size_t count);
 
+/* Name of a configured node, for the sentences of status; decoration only. Forgotten by the next
+ * node_configured(). */
+void node_name_set(struct node *n, uint32_t nodeid, const char *name);
+
 /* --- time ------------------------------------------------------------------------------- */
 
 /* @now_ms monotonic; @wall_ms since the epoch (goes into ops, never into decisions). About ten times

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * lockstep:daemons, the group of all daemons. It carries no locks: each daemon announces what it
+ * is (incarnation, token reservation, which lockspaces it carries state of) in every view of the
+ * group, and an administrator's word that a node is down passes through it.
+ *
+ * What it is for: somebody must know who might still carry the state of a lockspace whose last
+ * visible member is gone (R-COND-7). The rule here is the conservative one: a configured node is
+ * accounted for when its daemon is present and has said in this very view that it carries nothing,
+ * or when an administrator acknowledged it and it was not seen since.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "plugin/node/node_private.h"
+
+static struct daemon_member *daemon_find(const struct node *n, uint32_t nodeid, uint32_t pid)
+{
+	list_for_each(item, &n->daemons) {
+		struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		if (d->nodeid == nodeid && d->pid == pid) {
+			return d;
+		}
+	}
+	return NULL;
+}
+
+static void daemon_free(struct daemon_member *d)
+{
+	list_remove(&d->item);
+	free(d->spaces);
+	free(d);
+}
+
+static void daemon_add(struct node *n, uint32_t nodeid, uint32_t pid)
+{
+	struct daemon_member *d = calloc(1, sizeof(*d));
+
+	ls_assert(d);
+	d->nodeid = nodeid;
+	d->pid = pid;
+	list_push_tail(&n->daemons, &d->item);
+}
+
+void daemons_clear(struct node *n)
+{
+	list_for_each_safe(item, &n->daemons) {
+		daemon_free(list_entry(item, struct daemon_member, item));
+	}
+	n->daemons_number = 0;
+	n->reserve_sent = 0;
+	n->acked.count = 0;
+}
+
+static void daemons_send(struct node *n, enum wire_type type, struct wire_body *body)
+{
+	struct wire_header header = { .type = type,
+				      .incarnation = n->incarnation,
+				      .number = ++n->daemons_number };
+	struct buf out = { 0 };
+
+	wire_header_encode(&header, &out);
+	wire_body_encode(type, body, &out);
+	if (type == WIRE_ANNOUNCE) {
+		size_t at = out.size;
+		uint32_t count = 0;
+
+		buf_put_u32(&out, 0);
+		list_for_each(item, &n->spaces) {
+			const struct space *s = list_entry(item, struct space, item);
+
+			wire_space_encode(s->name, space_carries(s), &out);
+			count++;
+		}
+		buf_set_u32(&out, at, count);
+	}
+	struct node_action act = { .type = NODE_ACTION_MCAST,
+				   .group = NODE_DAEMONS_GROUP,
+				   .data = out.data,
+				   .size = out.size };
+
+	node_act(n, &act);
+	buf_done(&out);
+}
+
+void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,
+		     const struct node_address *left, size_t left_count,
+		     const struct node_address *joined, size_t joined_count)
+{
+	for (size_t i = 0; i < left_count; i++) {
+		struct daemon_member *d = daemon_find(n, left[i].nodeid, left[i].pid);
+
+		if (d) {
+			daemon_free(d);
+		}
+	}
+	for (size_t i = 0; i < members_count; i++) {
+		if (!daemon_find(n, members[i].nodeid, members[i].pid)) {
+			daemon_add(n, members[i].nodeid, members[i].pid);
+		}
+	}
+	for (size_t i = 0; i < joined_count; i++) {
+		nodeset_remove(&n->acked, joined[i].nodeid);
+		if (joined[i].nodeid == n->config.nodeid && joined[i].pid == n->config.pid) {
+			n->daemons_joined = true;
+		}
+	}
+	list_for_each(item, &n->daemons) {
+		list_entry(item, struct daemon_member, item)->announced = false;
+	}
+	if (left_count > 0 && members_count * 2 <= n->configured_count) {
+		/* Cut off, or just woken up after having been cut off: see node_quorum(). */
+		n->acked.count = 0;
+	}
+	n->announce_due = true;
+}
+
+bool daemons_present(const struct node *n, uint32_t nodeid)
+{
+	list_for_each(item, &n->daemons) {
+		if (list_entry(item, struct daemon_member, item)->nodeid == nodeid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool daemons_accounted(const struct node *n, const char *space, uint32_t nodeid)
+{
+	bool announced = false;
+
+	list_for_each(item, &n->daemons) {
+		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		if (d->nodeid != nodeid) {
+			continue;
+		}
+		if (!d->announced) {
+			return false;
+		}
+		announced = true;
+		for (size_t i = 0; i < d->spaces_count; i++) {
+			if (d->spaces[i].carries && strcmp(d->spaces[i].name, space) == 0) {
+				return false;
+			}
+		}
+	}
+	return announced || nodeset_has(&n->acked, nodeid);
+}
+
+uint64_t daemons_reserved_max(const struct node *n)
+{
+	uint64_t max = n->reserved;
+
+	list_for_each(item, &n->daemons) {
+		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		if (d->reserved > max) {
+			max = d->reserved;
+		}
+	}
+	return max;
+}
+
+bool daemons_reserve(struct node *n, uint64_t value)
+{
+	bool all = true;
+
+	list_for_each(item, &n->daemons) {
+		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		all &= d->announced && d->reserved >= value;
+	}
+	if (!all && n->reserve_sent < value && n->daemons_joined) {
+		struct wire_body body = { .reserved = value };
+
+		n->reserve_sent = value;
+		daemons_send(n, WIRE_RESERVE, &body);
+	}
+	return all && n->daemons_joined;
+}
+
+static void reserve_store(struct node *n, uint64_t value)
+{
+	if (value <= n->reserve_asked) {
+		return;
+	}
+	n->reserve_asked = value;
+	struct node_action act = { .type = NODE_ACTION_RESERVE, .token = value };
+
+	node_act(n, &act);
+}
+
+void node_reserved(struct node *n, uint64_t reserved)
+{
+	if (reserved > n->reserved) {
+		n->reserved = reserved;
+		n->announce_due = true;
+	}
+}
+
+static void announce_receive(struct node *n, struct daemon_member *d, const struct wire_body *b,
+			     struct cursor *in)
+{
+	uint32_t count = cursor_get_u32(in);
+	struct daemon_space *spaces = NULL;
+
+	if (count > WIRE_SPACES_MAX) {
+		cursor_fail(in);
+		count = 0;
+	}
+	if (count > 0) {
+		spaces = calloc(count, sizeof(*spaces));
+		ls_assert(spaces);
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (wire_space_decode(in, spaces[i].name, &spaces[i].carries)) {
+			break;
+		}
+	}
+	if (!cursor_end(in)) {
+		n->counters[COUNTER_BAD_MESSAGES]++;
+		free(spaces);
+		return;
+	}
+	free(d->spaces);
+	d->spaces = spaces;
+	d->spaces_count = count;
+	d->announced = true;
+	d->reserved = b->reserved;
+	reserve_store(n, b->reserved);
+}
+
+static void ack_receive(struct node *n, uint32_t by, uint32_t nodeid)
+{
+	if (!node_is_configured(n, nodeid)) {
+		n->counters[COUNTER_BAD_MESSAGES]++;
+		return;
+	}
+	if (daemons_present(n, nodeid)) {
+		node_log(n, 4, "fence-ack of node %u by node %u ignored: that node is back", nodeid,
+			 by);
+		return;
+	}
+	nodeset_add(&n->acked, nodeid);
+	node_log(n, 4, "node %u acknowledged as fenced by an administrator on node %u", nodeid, by);
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		if (s->engine && space_quorum_ok(s)) {
+			nodeset_add(&s->slow_acked, nodeid);
+		}
+	}
+}
+
+void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size)
+{
+	struct daemon_member *d = daemon_find(n, nodeid, pid);
+	struct cursor in = cursor_make(data, size);
+	struct wire_header h;
+	struct wire_body b;
+
+	if (!d) {
+		n->counters[COUNTER_UNKNOWN_SENDER]++;
+		return;
+	}
+	if (wire_header_decode(&in, &h) || h.type < WIRE_ANNOUNCE ||
+	    wire_body_decode(h.type, &in, &b)) {
+		n->counters[COUNTER_BAD_MESSAGES]++;
+		return;
+	}
+	d->incarnation = h.incarnation;
+	d->number = h.number;
+	switch (h.type) {
+	case WIRE_ANNOUNCE:
+		announce_receive(n, d, &b, &in);
+		break;
+	case WIRE_ACK:
+		if (b.nodeid > 0) {
+			ack_receive(n, nodeid, b.nodeid);
+		}
+		break;
+	case WIRE_RESERVE:
+		reserve_store(n, b.reserved);
+		break;
+	default:
+		n->counters[COUNTER_BAD_MESSAGES]++;
+		break;
+	}
+}
+
+void daemons_progress(struct node *n)
+{
+	if (!n->order_up || !n->daemons_joined || !n->announce_due) {
+		return;
+	}
+	struct wire_body body = { .level = FEATURE_LEVEL, .reserved = n->reserved };
+
+	n->announce_due = false;
+	daemons_send(n, WIRE_ANNOUNCE, &body);
+}

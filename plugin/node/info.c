@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Looking in: status, members, reasons in words, invariants, counters. Reads only. */
+#include "config.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "plugin/node/node_private.h"
+
+/* A list of nodes by name, as far as it fits. */
+struct words {
+	char text[96];
+	size_t count;
+};
+
+static const char *name_of(const struct node *n, uint32_t nodeid, char ret[16])
+{
+	for (size_t i = 0; i < n->configured_count; i++) {
+		if (n->configured[i] == nodeid && n->names[i][0]) {
+			return n->names[i];
+		}
+	}
+	(void)snprintf(ret, 16, "%u", nodeid);
+	return ret;
+}
+
+static void words_add(struct words *w, const struct node *n, uint32_t nodeid)
+{
+	size_t used = strlen(w->text);
+	char number[16];
+
+	(void)snprintf(w->text + used, sizeof(w->text) - used, "%s%s", w->count ? ", " : "",
+		       name_of(n, nodeid, number));
+	w->count++;
+}
+
+static const char *space_state_word(const struct space *s)
+{
+	if (s->lost) {
+		return "lost";
+	}
+	if (s->leaving) {
+		return "leaving";
+	}
+	if (!space_serving(s)) {
+		return "joining";
+	}
+	switch (s->state) {
+	case SPACE_RUNNING:
+		return "running";
+	case SPACE_RECOVERING:
+		return "recovering";
+	case SPACE_STOPPED:
+		break;
+	}
+	return "stopped";
+}
+
+static void reason_joining(const struct space *s, char *ret, size_t size)
+{
+	const struct node *n = s->node;
+	struct words w = { .count = 0 };
+	char number[16];
+
+	if (!n->order_up) {
+		(void)snprintf(ret, size, "waiting for Corosync");
+		return;
+	}
+	if (!s->joined) {
+		(void)snprintf(ret, size, "joining the group");
+		return;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->has_state) {
+			(void)snprintf(ret, size, "receiving the state from node %s (%u of %u parts)",
+				       name_of(n, m->nodeid, number), s->chunks_seen,
+				       s->chunks_count);
+			return;
+		}
+	}
+	if (!space_quorum_ok(s)) {
+		(void)snprintf(ret, size, "no quorum: waiting for more nodes");
+		return;
+	}
+	for (size_t i = 0; i < n->configured_count; i++) {
+		if (!daemons_accounted(n, s->name, n->configured[i])) {
+			words_add(&w, n, n->configured[i]);
+		}
+	}
+	if (w.count > 0) {
+		(void)snprintf(ret, size,
+			       "not formed yet: node %s may hold its state; start lockstepd there, "
+			       "or if it is surely down run: lockstep fence-ack NODE",
+			       w.text);
+		return;
+	}
+	(void)snprintf(ret, size, "forming");
+}
+
+static void reason_stopped(const struct space *s, char *ret, size_t size)
+{
+	struct words w = { .count = 0 };
+	bool slow;
+
+	if (!s->node->quorate) {
+		(void)snprintf(ret, size, "no quorum: nothing is granted until more nodes are back");
+		return;
+	}
+	if (!space_quorum_ok(s)) {
+		(void)snprintf(ret, size, "waiting for Corosync to settle membership and quorum");
+		return;
+	}
+	if (!view_electorate_ok(s, &slow)) {
+		list_for_each(item, &s->lost_members) {
+			words_add(&w, s->node, list_entry(item, struct lost, item)->nodeid);
+		}
+		(void)snprintf(ret, size,
+			       "node %s may have gone on alone; it must come back clean, or be fenced: "
+			       "if it is surely down run: lockstep fence-ack NODE",
+			       w.text);
+		return;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && !m->ready) {
+			words_add(&w, s->node, m->nodeid);
+		}
+	}
+	(void)snprintf(ret, size, "waiting for node %s to agree on the view", w.text);
+}
+
+static void reason_recovering(const struct space *s, char *ret, size_t size)
+{
+	struct words lost = { .count = 0 };
+	struct words late = { .count = 0 };
+
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		if (!l->fenced) {
+			words_add(&lost, s->node, l->nodeid);
+		}
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (!m->left_clean && !m->prepared && !(view_ghost(s, m) && !m->carrier)) {
+			words_add(&late, s->node, m->nodeid);
+		}
+	}
+	if (lost.count > 0) {
+		(void)snprintf(ret, size,
+			       "node %s is lost: its locks stay until it is fenced or back clean; if it "
+			       "is surely down run: lockstep fence-ack NODE",
+			       lost.text);
+	} else {
+		(void)snprintf(ret, size, "waiting for node %s to take over the state", late.text);
+	}
+}
+
+static void space_info_fill(const struct space *s, struct node_space_info *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->name = s->name;
+	ret->state = space_state_word(s);
+	if (s->lost) {
+		(void)snprintf(ret->reason, sizeof(ret->reason), "%s; %zu session%s with locks must end",
+			       s->lost_reason, s->holding, s->holding == 1 ? "" : "s");
+	} else if (!space_serving(s)) {
+		reason_joining(s, ret->reason, sizeof(ret->reason));
+	} else if (s->state == SPACE_STOPPED) {
+		reason_stopped(s, ret->reason, sizeof(ret->reason));
+	} else if (s->state == SPACE_RECOVERING) {
+		reason_recovering(s, ret->reason, sizeof(ret->reason));
+	}
+	ret->view = s->view;
+	ret->local_sessions = s->sessions_count;
+	ret->ready = space_serving(s);
+	ret->lvb_len = s->lvb_len;
+	if (!ret->ready) {
+		return;
+	}
+	ret->engine = s->engine;
+	ret->seq = engine_seq(s->engine);
+	ret->stable = s->stable;
+	ret->digest = view_digest(s);
+	ret->epoch = s->epoch;
+	ret->history = s->history;
+	ret->generation = s->generation;
+	ret->lvb_len = engine_config_get(s->engine)->lvb_len;
+	list_for_each(item, &s->members) {
+		ret->members_count += list_entry(item, struct member, item)->carrier ? 1 : 0;
+	}
+	list_for_each(item, &s->lost_members) {
+		ret->lost_count++;
+	}
+}
+
+size_t node_spaces_count(const struct node *n)
+{
+	return n->spaces_count;
+}
+
+bool node_space_info_at(const struct node *n, size_t index, struct node_space_info *ret)
+{
+	list_for_each(item, &n->spaces) {
+		if (index-- == 0) {
+			space_info_fill(list_entry(item, struct space, item), ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool node_space_info_find(const struct node *n, const char *space, struct node_space_info *ret)
+{
+	const struct space *s = node_space_find(n, space);
+
+	if (s) {
+		space_info_fill(s, ret);
+	}
+	return s != NULL;
+}
+
+static uint32_t member_locks(const struct space *s, uint32_t nodeid, uint64_t incarnation)
+{
+	return s->engine ? (uint32_t)engine_node_locks(s->engine, nodeid, incarnation) : 0;
+}
+
+size_t node_space_members(const struct node *n, const char *space, struct node_member_info *ret,
+			  size_t max)
+{
+	const struct space *s = node_space_find(n, space);
+	size_t count = 0;
+
+	if (!s) {
+		return 0;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+		struct node_member_info info = {
+			.nodeid = m->nodeid,
+			.incarnation = m->incarnation,
+			.slot = m->slot,
+			.local = m->nodeid == n->config.nodeid,
+			.locks = member_locks(s, m->nodeid, m->incarnation),
+			.state = m->carrier	      ? "member"
+				 : view_ghost(s, m)   ? "ghost"
+				 : m->left_clean      ? "leaving"
+				 : m->has_state	      ? "foreign"
+						      : "joining",
+		};
+
+		if (count < max) {
+			ret[count] = info;
+		}
+		count++;
+	}
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+		struct node_member_info info = {
+			.nodeid = l->nodeid,
+			.incarnation = l->incarnation,
+			.locks = member_locks(s, l->nodeid, l->incarnation),
+			.state = l->fenced ? "lost-fenced" : "lost",
+		};
+
+		if (count < max) {
+			ret[count] = info;
+		}
+		count++;
+	}
+	return count;
+}
+
+bool node_space_member_lost(const struct node *n, const char *space, uint32_t nodeid,
+			    uint64_t incarnation)
+{
+	const struct space *s = node_space_find(n, space);
+
+	return s && view_lost_find(s, nodeid, incarnation) != NULL;
+}
+
+/* Worse states first: the one word of a node is that of its worst lockspace. */
+static int severity(const char *state)
+{
+	static const char *const order[] = { "running",	   "leaving", "joining",
+					     "recovering", "stopped", "lost" };
+
+	for (int i = 0; i < (int)(sizeof(order) / sizeof(order[0])); i++) {
+		if (strcmp(state, order[i]) == 0) {
+			return i;
+		}
+	}
+	return 0;
+}
+
+void node_info_get(const struct node *n, struct node_info *ret)
+{
+	struct node_space_info worst = { .state = "running" };
+	bool found = false;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->order_up = n->order_up;
+	ret->quorate = n->quorate;
+	ret->ring = n->quorum_ring;
+	ret->spaces = n->spaces_count;
+	ret->sessions = n->sessions_count;
+	ret->state = "ok";
+	list_for_each(item, &n->spaces) {
+		struct node_space_info info;
+
+		space_info_fill(list_entry(item, struct space, item), &info);
+		if (!found || severity(info.state) > severity(worst.state)) {
+			worst = info;
+			found = true;
+		}
+	}
+	if (!n->order_up) {
+		ret->state = "waiting";
+		(void)snprintf(ret->reason, sizeof(ret->reason), "waiting for Corosync");
+	} else if (found && strcmp(worst.state, "lost") == 0) {
+		ret->state = "lost";
+	} else if (!n->quorate) {
+		ret->state = "noquorum";
+		(void)snprintf(ret->reason, sizeof(ret->reason),
+			       "this part of the cluster has no quorum: nothing is granted");
+	} else if (found && severity(worst.state) >= severity("joining")) {
+		ret->state = worst.state;
+	}
+	if (ret->reason[0] == 0 && strcmp(ret->state, "ok") != 0) {
+		(void)snprintf(ret->reason, sizeof(ret->reason), "lockspace %.40s: %.180s", worst.name,
+			       worst.reason);
+	}
+}
+
+/* --- invariants ------------------------------------------------------------------------- */
+
+static const char *space_check(const struct space *s)
+{
+	size_t count = 0;
+	uint32_t last_nodeid = 0;
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		count++;
+		if (m->nodeid < last_nodeid) {
+			return "members are not in order of nodeid";
+		}
+		last_nodeid = m->nodeid;
+		if (m->carrier && m->incarnation == 0) {
+			return "a member without incarnation carries state";
+		}
+		if (m->carrier && m->left_clean) {
+			return "a member that left cleanly still counts as a carrier";
+		}
+	}
+	if (count != s->members_count) {
+		return "members are miscounted";
+	}
+	if (!s->engine) {
+		return s->held_count == 0 ? NULL : "held messages without state";
+	}
+	if (s->state != SPACE_STOPPED && s->held_count > 0) {
+		return "held messages while not stopped";
+	}
+	if (s->state == SPACE_RUNNING && !list_empty(&s->lost_members)) {
+		return "running although a member is lost";
+	}
+	if (s->stable > engine_seq(s->engine)) {
+		return "stable is ahead of what was applied";
+	}
+	return engine_check(s->engine);
+}
+
+const char *node_check(const struct node *n)
+{
+	list_for_each(item, &n->spaces) {
+		const char *broken = space_check(list_entry(item, struct space, item));
+
+		if (broken) {
+			return broken;
+		}
+	}
+	return NULL;
+}
+
+const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_value)
+{
+	static const char *const names[COUNTER_COUNT] = {
+		[COUNTER_MESSAGES] = "messages",
+		[COUNTER_BAD_MESSAGES] = "bad_messages",
+		[COUNTER_UNKNOWN_SENDER] = "unknown_sender",
+		[COUNTER_DROPPED_EPOCH] = "dropped_epoch",
+		[COUNTER_RESENT] = "resent_ops",
+		[COUNTER_HELD] = "held",
+		[COUNTER_HELD_APPLIED] = "held_applied",
+		[COUNTER_OPS_SENT] = "ops_sent",
+		[COUNTER_OPS_APPLIED] = "ops_applied",
+		[COUNTER_BATCHES] = "batches",
+		[COUNTER_CONFIRMS] = "confirms",
+		[COUNTER_VIEWS] = "views",
+		[COUNTER_VIEW_POINTS] = "view_points",
+		[COUNTER_VIEW_POINTS_SLOW] = "view_points_slow",
+		[COUNTER_RECOVERY_POINTS] = "recovery_points",
+		[COUNTER_FORMED] = "formed",
+		[COUNTER_SYNC_DONATED] = "sync_donated",
+		[COUNTER_SYNC_LOADED] = "sync_loaded",
+		[COUNTER_SYNC_ABANDONED] = "sync_abandoned",
+		[COUNTER_SYNCED] = "synced",
+		[COUNTER_LOST_MEMBERS] = "lost_members",
+		[COUNTER_FENCED_BY_ACK] = "fenced_by_ack",
+		[COUNTER_FENCED_BY_REJOIN] = "fenced_by_rejoin",
+		[COUNTER_LEAVES] = "leaves",
+		[COUNTER_SELF_LOST] = "self_lost",
+		[COUNTER_FOREIGN_SEEN] = "foreign_seen",
+		[COUNTER_DIGEST_MISMATCH] = "digest_mismatch",
+		[COUNTER_NUMBER_GAPS] = "number_gaps",
+		[COUNTER_BASTS] = "basts",
+		[COUNTER_CASTS] = "casts",
+		[COUNTER_STABLE_WAITS] = "stable_waits",
+		[COUNTER_WINDOW_FULL] = "window_full",
+	};
+
+	if (index >= COUNTER_COUNT) {
+		return NULL;
+	}
+	*ret_value = n->counters[index];
+	return names[index];
+}

@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The node object: lifecycle, actions out, events in, administration. See node.h for the port. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "plugin/node/node_private.h"
+
+static void *node_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	ls_assert(p);
+	return p;
+}
+
+struct node *node_new(const struct node_config *config)
+{
+	struct node *n = node_alloc(sizeof(*n));
+
+	ls_assert(config->nodeid > 0);
+	ls_assert(config->incarnation != 0 && (config->incarnation & 0xffff) == 0);
+	n->config = *config;
+	n->config.configured = NULL;
+#define DEFAULT(field, value)                                                                      \
+	do {                                                                                       \
+		if (n->config.field == 0) {                                                        \
+			n->config.field = (value);                                                 \
+		}                                                                                  \
+	} while (0)
+	DEFAULT(window_messages, 64);
+	DEFAULT(batch_bytes, 8192);
+	DEFAULT(session_locks_max, 100000);
+	DEFAULT(session_events_max, 10000);
+	DEFAULT(spaces_max, 64);
+	DEFAULT(sessions_max, 4096);
+#undef DEFAULT
+	n->incarnation_next = config->incarnation + 1;
+	n->group_next = NODE_DAEMONS_GROUP + 1;
+	n->reserved = config->reserved;
+	n->reserve_asked = config->reserved;
+	list_init(&n->daemons);
+	list_init(&n->spaces);
+	list_init(&n->sessions);
+	list_init(&n->actions);
+	node_configured(n, config->configured, config->configured_count);
+	return n;
+}
+
+static struct action *action_free(struct action *a)
+{
+	if (a) {
+		free(a->name);
+		free(a->data);
+		free(a);
+	}
+	return NULL;
+}
+
+struct node *node_free(struct node *n)
+{
+	if (!n) {
+		return NULL;
+	}
+	list_for_each_safe(item, &n->spaces) {
+		(void)space_free(list_entry(item, struct space, item));
+	}
+	list_for_each_safe(item, &n->sessions) {
+		session_free(list_entry(item, struct session, node_item));
+	}
+	daemons_clear(n);
+	list_for_each_safe(item, &n->actions) {
+		struct action *a = list_entry(item, struct action, item);
+
+		list_remove(item);
+		(void)action_free(a);
+	}
+	(void)action_free(n->current);
+	free(n);
+	return NULL;
+}
+
+bool node_mutated(const struct node *n, uint32_t bit)
+{
+	return (n->config.mutations & bit) != 0;
+}
+
+/* --- actions ---------------------------------------------------------------------------- */
+
+void node_act(struct node *n, const struct node_action *act)
+{
+	struct action *a = node_alloc(sizeof(*a));
+
+	a->act = *act;
+	if (act->name) {
+		a->name = strdup(act->name);
+		ls_assert(a->name);
+		a->act.name = a->name;
+	}
+	if (act->size > 0) {
+		a->data = malloc(act->size);
+		ls_assert(a->data);
+		memcpy(a->data, act->data, act->size);
+		a->act.data = a->data;
+	}
+	list_push_tail(&n->actions, &a->item);
+}
+
+void node_log(struct node *n, int priority, const char *format, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, format);
+	int size = vsnprintf(text, sizeof(text), format, args);
+
+	va_end(args);
+	if (size < 0) {
+		return;
+	}
+	if ((size_t)size >= sizeof(text)) {
+		size = sizeof(text) - 1;
+	}
+	struct node_action act = { .type = NODE_ACTION_LOG,
+				   .value = (uint32_t)priority,
+				   .data = (const uint8_t *)text,
+				   .size = (size_t)size };
+
+	node_act(n, &act);
+}
+
+bool node_action_next(struct node *n, struct node_action *ret)
+{
+	n->current = action_free(n->current);
+	if (list_empty(&n->actions)) {
+		return false;
+	}
+	n->current = list_entry(n->actions.next, struct action, item);
+	list_remove(&n->current->item);
+	*ret = n->current->act;
+	return true;
+}
+
+/* --- events ----------------------------------------------------------------------------- */
+
+struct space *node_space_find(const struct node *n, const char *name)
+{
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		if (strcmp(s->name, name) == 0) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+static struct space *space_by_group(const struct node *n, uint32_t group)
+{
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		if (s->group == group) {
+			return s;
+		}
+	}
+	return NULL;
+}
+
+void node_order_up(struct node *n)
+{
+	if (n->order_up) {
+		return;
+	}
+	n->order_up = true;
+	n->incarnation = n->incarnation_next++;
+	struct node_action act = { .type = NODE_ACTION_JOIN,
+				   .group = NODE_DAEMONS_GROUP,
+				   .name = "lockstep:daemons" };
+
+	node_act(n, &act);
+	list_for_each(item, &n->spaces) {
+		space_join(list_entry(item, struct space, item));
+	}
+}
+
+void node_order_down(struct node *n)
+{
+	if (!n->order_up) {
+		return;
+	}
+	n->order_up = false;
+	n->quorum_known = false;
+	n->quorate = false;
+	n->daemons_joined = false;
+	daemons_clear(n);
+	list_for_each(item, &n->spaces) {
+		space_lose(list_entry(item, struct space, item), "connection to Corosync lost");
+	}
+}
+
+void node_confchg(struct node *n, uint32_t group, const struct node_address *members,
+		  size_t members_count, const struct node_address *left, size_t left_count,
+		  const struct node_address *joined, size_t joined_count)
+{
+	if (group == NODE_DAEMONS_GROUP) {
+		daemons_confchg(n, members, members_count, left, left_count, joined, joined_count);
+		return;
+	}
+	struct space *s = space_by_group(n, group);
+
+	if (s) {
+		view_confchg(s, members, members_count, left, left_count, joined, joined_count);
+	}
+}
+
+void node_totem(struct node *n, uint32_t group, struct node_ring ring, const uint32_t *nodes,
+		size_t nodes_count)
+{
+	struct space *s = space_by_group(n, group);
+
+	if (s) {
+		view_totem(s, ring, nodes, nodes_count);
+	}
+}
+
+void node_message(struct node *n, uint32_t group, uint32_t nodeid, uint32_t pid, const void *data,
+		  size_t size)
+{
+	n->counters[COUNTER_MESSAGES]++;
+	if (group == NODE_DAEMONS_GROUP) {
+		daemons_message(n, nodeid, pid, data, size);
+		return;
+	}
+	struct space *s = space_by_group(n, group);
+
+	if (s) {
+		stream_message(s, nodeid, pid, data, size);
+	}
+}
+
+void node_quorum(struct node *n, struct node_ring ring, bool quorate)
+{
+	if (n->quorum_known && n->quorate != quorate) {
+		node_log(n, quorate ? 6 : 4, "quorum %s (ring %u:%llu)", quorate ? "gained" : "lost",
+			 ring.nodeid, (unsigned long long)ring.seq);
+	}
+	n->quorum_ring = ring;
+	n->quorate = quorate;
+	n->quorum_known = true;
+	if (!quorate) {
+		/* Somebody else may fence, reboot and re-admit nodes now; what an administrator
+		 * told this node about absent ones is no longer current. */
+		n->acked.count = 0;
+	}
+}
+
+void node_configured(struct node *n, const uint32_t *nodes, size_t count)
+{
+	ls_assert(count <= LOCKSTEP_NODES_MAX);
+	n->configured_count = count;
+	if (count > 0) {
+		memcpy(n->configured, nodes, count * sizeof(nodes[0]));
+	}
+	memset(n->names, 0, sizeof(n->names));
+}
+
+void node_name_set(struct node *n, uint32_t nodeid, const char *name)
+{
+	for (size_t i = 0; i < n->configured_count; i++) {
+		if (n->configured[i] == nodeid) {
+			(void)snprintf(n->names[i], sizeof(n->names[i]), "%s", name);
+		}
+	}
+}
+
+void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms)
+{
+	n->now_ms = now_ms;
+	n->wall_ms = wall_ms;
+}
+
+void node_flush(struct node *n)
+{
+	daemons_progress(n);
+	list_for_each_safe(item, &n->spaces) {
+		space_progress(list_entry(item, struct space, item)); /* may free it */
+	}
+}
+
+void node_session_killed(struct node *n, node_conn conn)
+{
+	struct session *session = session_by_conn(n, conn);
+
+	if (session && session->holding) {
+		session_settled(session);
+	}
+}
+
+/* --- administration --------------------------------------------------------------------- */
+
+static bool space_name_valid(const char *name)
+{
+	size_t size = strlen(name);
+
+	if (size == 0 || size > LOCKSTEP_SPACE_MAX || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0) {
+		return false;
+	}
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c == '/' || c < 0x20 || c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+int node_space_create(struct node *n, const char *space, uint16_t lvb_len)
+{
+	if (!space_name_valid(space) ||
+	    (lvb_len != 0 && (lvb_len < 8 || lvb_len > LOCKSTEP_LVB_MAX || lvb_len % 8 != 0))) {
+		return EINVAL;
+	}
+	struct space *s = node_space_find(n, space);
+
+	if (s) {
+		if (s->leaving || n->stopping) {
+			return EAGAIN;
+		}
+		if (s->engine && lvb_len != 0 &&
+		    engine_config_get(s->engine)->lvb_len != lvb_len) {
+			return EPROTO;
+		}
+		s->create_count++;
+		return 0;
+	}
+	if (n->stopping) {
+		return EAGAIN;
+	}
+	if (n->spaces_count >= n->config.spaces_max) {
+		return ENOSPC;
+	}
+	s = space_new(n, space, lvb_len);
+	s->create_count = 1;
+	if (n->order_up) {
+		space_join(s);
+	}
+	return 0;
+}
+
+static size_t space_local_locks(const struct space *s)
+{
+	return s->engine ? engine_node_locks(s->engine, s->node->config.nodeid, s->incarnation) : 0;
+}
+
+/* R-LS-6 for a create count of 1. */
+static int space_release_check(struct space *s, unsigned int force)
+{
+	size_t granted = 0;
+	bool undelivered = false;
+
+	list_for_each(item, &s->sessions) {
+		struct session *session = list_entry(item, struct session, item);
+		size_t one = 0;
+
+		if (s->engine) {
+			(void)engine_session_locks(s->engine, s->node->config.nodeid,
+						   s->incarnation, session->number, &one);
+		}
+		granted += one;
+		undelivered |= session->callbacks_count > 0 || session->locks_count > 0;
+	}
+	if (force == 0 && (space_local_locks(s) > 0 || undelivered)) {
+		return EBUSY;
+	}
+	if (force == 1 && granted > 0) {
+		return EBUSY;
+	}
+	return 0;
+}
+
+static void space_release_start(struct space *s)
+{
+	s->leaving = true;
+	session_lose_all(s, false);
+}
+
+int node_space_release(struct node *n, const char *space, unsigned int force, unsigned int *ret_count)
+{
+	struct space *s = node_space_find(n, space);
+
+	if (!s) {
+		return ENOENT;
+	}
+	if (force > 3) {
+		return EINVAL;
+	}
+	if (s->create_count > 1) {
+		*ret_count = --s->create_count;
+		return 0;
+	}
+	int error = space_release_check(s, force);
+
+	if (error) {
+		return error;
+	}
+	s->create_count = 0;
+	*ret_count = 0;
+	space_release_start(s);
+	return 0;
+}
+
+bool node_is_configured(const struct node *n, uint32_t nodeid)
+{
+	for (size_t i = 0; i < n->configured_count; i++) {
+		if (n->configured[i] == nodeid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int node_fence_ack(struct node *n, uint32_t nodeid)
+{
+	if (!node_is_configured(n, nodeid)) {
+		return ENOENT;
+	}
+	if (daemons_present(n, nodeid)) {
+		return EBUSY;
+	}
+	if (!n->quorate || !n->daemons_joined) {
+		return EAGAIN;
+	}
+	struct wire_body body = { .nodeid = nodeid };
+	struct wire_header header = { .type = WIRE_ACK,
+				      .incarnation = n->incarnation,
+				      .number = ++n->daemons_number };
+	struct buf out = { 0 };
+
+	wire_header_encode(&header, &out);
+	wire_body_encode(WIRE_ACK, &body, &out);
+	struct node_action act = { .type = NODE_ACTION_MCAST,
+				   .group = NODE_DAEMONS_GROUP,
+				   .data = out.data,
+				   .size = out.size };
+
+	node_act(n, &act);
+	buf_done(&out);
+	return 0;
+}
+
+int node_stop(struct node *n, bool force, char *ret_space)
+{
+	if (!force) {
+		list_for_each(item, &n->spaces) {
+			struct space *s = list_entry(item, struct space, item);
+
+			if (!s->lost && (s->sessions_count > 0 || space_local_locks(s) > 0)) {
+				(void)snprintf(ret_space, LOCKSTEP_SPACE_MAX + 1, "%s", s->name);
+				return EBUSY;
+			}
+		}
+	}
+	n->stopping = true;
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		s->create_count = 0;
+		if (!s->lost) {
+			space_release_start(s);
+		}
+	}
+	return 0;
+}
+
+bool node_idle(const struct node *n)
+{
+	list_for_each(item, &n->spaces) {
+		const struct space *s = list_entry(item, struct space, item);
+
+		if (n->stopping || s->holding > 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- nodesets --------------------------------------------------------------------------- */
+
+bool nodeset_has(const struct nodeset *s, uint32_t id)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->ids[i] == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void nodeset_add(struct nodeset *s, uint32_t id)
+{
+	size_t at = 0;
+
+	while (at < s->count && s->ids[at] < id) {
+		at++;
+	}
+	if (at < s->count && s->ids[at] == id) {
+		return;
+	}
+	ls_assert(s->count < LOCKSTEP_NODES_MAX);
+	memmove(&s->ids[at + 1], &s->ids[at], (s->count - at) * sizeof(s->ids[0]));
+	s->ids[at] = id;
+	s->count++;
+}
+
+void nodeset_remove(struct nodeset *s, uint32_t id)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->ids[i] == id) {
+			memmove(&s->ids[i], &s->ids[i + 1],
+				(s->count - i - 1) * sizeof(s->ids[0]));
+			s->count--;
+			return;
+		}
+	}
+}

@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * State of the node logic, shared by the files of plugin/node and by nobody else.
+ *
+ *   node.c     lifecycle, actions out, admin verbs, dispatch of events to groups
+ *   daemons.c  the group of all daemons: announcements, acknowledged nodes, reservations
+ *   space.c    one lockspace: join, form, leave, lose; what is to be sent now (progress)
+ *   view.c     the replicated view machine: members, ready, view point, recovery point
+ *   stream.c   delivery: epoch rule, hold and drop, apply, confirms, stable effects
+ *   sync.c     state transfer
+ *   session.c  sessions, busy rules, in-flight ops, packing
+ *   info.c     looking in
+ */
+#ifndef LOCKSTEP_NODE_PRIVATE_H
+#define LOCKSTEP_NODE_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/list.h"
+#include "plugin/engine/engine.h"
+#include "plugin/node/node.h"
+#include "plugin/node/wire.h"
+
+#define SPACE_MEMBERS_MAX 128 /* processes in a CPG group */
+#define RESERVE_STEP (1ull << 40) /* tokens per reservation: no grant ever waits for a disk */
+#define SYNC_WINDOW 8 /* snapshot chunks on the way at a time */
+
+struct action {
+	struct list item;
+	struct node_action act;
+	char *name;
+	uint8_t *data;
+};
+
+/* Small ascending set of nodeids: the electorate and its growth. */
+struct nodeset {
+	uint32_t ids[LOCKSTEP_NODES_MAX];
+	size_t count;
+};
+
+/* One process in the group of a lockspace. Everything here except `confirmed` and `sync_sent` follows from the
+ * stream and is the same on every carrier of state. */
+struct member {
+	struct list item; /* space.members, ascending nodeid, pid */
+	uint32_t nodeid;
+	uint32_t pid;
+	uint64_t incarnation; /* 0 until its hello */
+	uint64_t number;      /* last message number seen, 0 none */
+	bool has_state;       /* by its hello */
+	bool continuing;      /* by its hello */
+	uint64_t views;
+	uint32_t lowest;
+	bool carrier;         /* in K: carries our lineage's state */
+	bool confirmer;       /* its confirm counts for `stable` */
+	bool left_clean;      /* its leave op was applied: it holds nothing any more */
+	bool ready;
+	uint64_t ready_seq;
+	uint64_t ready_digest;
+	uint64_t ready_history;
+	uint64_t ready_base;
+	bool prepared;
+	bool sync_sent;       /* local: this node, as donor, has sent its sync-begin */
+	uint32_t slot;        /* 0 none yet */
+	uint64_t confirmed;   /* seq, in the current epoch; local knowledge, not digested */
+};
+
+/* A carrier that departed uncleanly since the last recovery point. */
+struct lost {
+	struct list item; /* space.lost, ascending nodeid, incarnation */
+	uint32_t nodeid;
+	uint64_t incarnation;
+	bool marked;      /* a view point has passed since */
+	bool fenced;
+	bool fenced_sent; /* local */
+};
+
+/* A message delivered while STOPPED, kept in order (R-REC-3). */
+struct held {
+	struct list item;
+	uint32_t nodeid;
+	uint64_t incarnation;
+	enum wire_type type;
+	uint8_t *bytes;
+	size_t size;
+};
+
+/* A sent message that has not come back. */
+struct sent {
+	struct list item;
+	uint64_t number;
+	uint64_t epoch;
+	enum wire_type type;
+	struct buf ops; /* OPS: to send again if dropped */
+};
+
+/* An event kept by a joiner from sync-begin on. */
+struct kept {
+	struct list item;
+	enum { KEPT_MESSAGE, KEPT_CONFCHG, KEPT_TOTEM } kind;
+	uint32_t nodeid;
+	uint32_t pid;
+	struct node_address *members, *left, *joined;
+	size_t members_count, left_count, joined_count;
+	struct node_ring ring;
+	uint32_t *nodes;
+	size_t nodes_count;
+	uint8_t *bytes;
+	size_t size;
+};
+
+enum callback_kind { CALLBACK_CAST, CALLBACK_BAST };
+
+/* An effect for a session here that was not yet handed to the driver. */
+struct callback {
+	struct list item;
+	enum callback_kind kind;
+	bool needs_stable;
+	uint64_t seq;
+	uint32_t lkid;
+	int32_t status;
+	int8_t mode;
+	uint8_t sb_flags;
+	uint64_t token;
+	uint16_t lvb_len;
+	uint8_t lvb[];
+};
+
+/* What the owner's node knows about a lock that the engine may not know yet or any more. */
+struct local_lock {
+	struct local_lock *hash_next;
+	struct list item; /* session.locks */
+	struct session *session;
+	uint32_t lkid;
+	bool request_in_flight; /* request or conversion */
+	bool unlock_in_flight;
+	bool cancel_in_flight;
+	bool awaited;           /* a request's completion is still to come */
+};
+
+struct session {
+	struct list item;       /* space.sessions, in order of opening */
+	struct list node_item;  /* node.sessions */
+	node_conn conn;
+	struct space *space;    /* NULL once the session is dead */
+	uint32_t number;
+	uint32_t pid;
+	uint32_t uid;
+	uint8_t personality;
+	uint16_t lvb_len_wanted;
+	char comm[LOCKSTEP_COMM_MAX];
+	bool active;            /* READY was sent, SESSION_BEGIN is queued */
+	bool holding;           /* lost while it held locks: its processes must be gone first */
+	bool closed;            /* the connection is gone, `holding` is not yet settled */
+	uint64_t request;       /* last request number */
+	size_t in_flight;       /* requests and conversions not yet completed */
+	struct list callbacks;
+	size_t callbacks_count;
+	struct list locks;
+	size_t locks_count;
+};
+
+/* An op waiting to be packed, already encoded. */
+struct pending {
+	struct list item;
+	uint32_t session;
+	enum engine_op_type type;
+	size_t size;
+	uint8_t bytes[];
+};
+
+enum space_state { SPACE_STOPPED, SPACE_RECOVERING, SPACE_RUNNING };
+
+struct space {
+	struct list item; /* node.spaces, by name */
+	struct node *node;
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	uint32_t group;
+	uint64_t incarnation; /* of this node in this group */
+	unsigned int create_count;
+	uint16_t lvb_len;     /* wanted by whoever created it here */
+	bool joined;          /* own join confchg seen */
+	bool leaving;         /* wants out */
+	bool leave_sent;
+	bool leave_done;      /* own LEAVE delivered: never vote again */
+	bool lost;            /* outside the lineage: clients told, waiting for kills or for fencing */
+	char lost_reason[160];
+
+	/* replicated (digested by view_digest) */
+	struct engine *engine; /* NULL: this node has no state */
+	enum space_state state;
+	uint64_t epoch;
+	uint64_t view;
+	uint64_t history;
+	uint64_t views;
+	uint32_t generation;
+	struct nodeset electorate;
+	struct nodeset growth; /* synced since the last recovery point */
+	struct list members;
+	size_t members_count;
+	struct list lost_members;
+	struct list held;
+	size_t held_count;
+
+	/* view, local */
+	struct node_ring ring;
+	bool ring_known;
+	bool totem_pending;
+	uint32_t ring_nodes[LOCKSTEP_NODES_MAX];
+	size_t ring_nodes_count;
+	uint64_t view_seq;     /* right after the membership event */
+	uint64_t view_digest;
+	bool hello_due;
+	bool ready_sent;
+	bool prepared_sent;
+	struct nodeset slow_acked; /* acknowledged in this very view while quorate (R-VIEW-2) */
+	uint64_t form_sent_key;
+	uint64_t reserve_target;   /* forming or slow way waits for it; 0 none */
+	uint64_t reserve_base;
+
+	/* stable grants */
+	uint64_t stable;
+	uint64_t confirm_sent;     /* in this epoch */
+	uint64_t confirm_wanted;   /* largest seq with an effect another node must wait for */
+
+	/* sending */
+	uint64_t number;           /* last sent */
+	struct list sent;
+	size_t sent_count;
+	size_t sent_ops_old;       /* sent OPS whose epoch is not the current one */
+	struct list resend;        /* struct pending */
+	struct list outbox;        /* struct pending */
+
+	/* sync, as donor */
+	struct list transfers;     /* struct transfer */
+	/* sync, as joiner */
+	bool keeping;
+	uint32_t donor_nodeid;
+	uint64_t donor_incarnation;
+	uint64_t begin_number;
+	uint32_t chunks_count;
+	uint32_t chunks_seen;
+	struct buf image;
+	struct list kept;
+	bool synced_wanted;
+	bool synced_sent;
+	bool image_stale;      /* loaded, but its lineage is gone: drop it and start over */
+	bool replaying;
+
+	/* sessions here */
+	struct list sessions;
+	size_t sessions_count;
+	uint32_t session_number;
+	uint32_t lkid_last;
+	struct local_lock **lock_hash;
+	size_t lock_hash_size; /* power of two */
+	size_t lock_count;
+	size_t holding;        /* sessions of a lost space whose processes must go first */
+
+	struct engine_effects effects;
+};
+
+struct transfer {
+	struct list item;
+	uint32_t nodeid;
+	uint64_t incarnation;
+	uint64_t begin;
+	struct buf image;
+	uint32_t index; /* next chunk to send */
+	uint32_t count;
+	uint32_t returned;
+};
+
+struct daemon_space {
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	bool carries;
+};
+
+/* One daemon in lockstep:daemons. */
+struct daemon_member {
+	struct list item;
+	uint32_t nodeid;
+	uint32_t pid;
+	uint64_t incarnation;
+	uint64_t number;
+	bool announced; /* in the current view of that group */
+	uint64_t reserved;
+	struct daemon_space *spaces;
+	size_t spaces_count;
+};
+
+enum counter {
+	COUNTER_MESSAGES,
+	COUNTER_BAD_MESSAGES,
+	COUNTER_UNKNOWN_SENDER,
+	COUNTER_DROPPED_EPOCH,
+	COUNTER_RESENT,
+	COUNTER_HELD,
+	COUNTER_HELD_APPLIED,
+	COUNTER_OPS_SENT,
+	COUNTER_OPS_APPLIED,
+	COUNTER_BATCHES,
+	COUNTER_CONFIRMS,
+	COUNTER_VIEWS,
+	COUNTER_VIEW_POINTS,
+	COUNTER_VIEW_POINTS_SLOW,
+	COUNTER_RECOVERY_POINTS,
+	COUNTER_FORMED,
+	COUNTER_SYNC_DONATED,
+	COUNTER_SYNC_LOADED,
+	COUNTER_SYNC_ABANDONED,
+	COUNTER_SYNCED,
+	COUNTER_LOST_MEMBERS,
+	COUNTER_FENCED_BY_ACK,
+	COUNTER_FENCED_BY_REJOIN,
+	COUNTER_LEAVES,
+	COUNTER_SELF_LOST,
+	COUNTER_FOREIGN_SEEN,
+	COUNTER_DIGEST_MISMATCH,
+	COUNTER_NUMBER_GAPS,
+	COUNTER_BASTS,
+	COUNTER_CASTS,
+	COUNTER_STABLE_WAITS,
+	COUNTER_WINDOW_FULL,
+	COUNTER_COUNT,
+};
+
+struct node {
+	struct node_config config;
+	uint64_t incarnation_next; /* for the next join of any group */
+	uint32_t group_next;
+	uint32_t configured[LOCKSTEP_NODES_MAX];
+	char names[LOCKSTEP_NODES_MAX][LOCKSTEP_NODE_NAME_MAX + 1]; /* of configured[i]; may be empty */
+	size_t configured_count;
+	bool order_up;
+	bool stopping;
+	uint64_t now_ms;
+	uint64_t wall_ms;
+
+	struct node_ring quorum_ring;
+	bool quorum_known;
+	bool quorate;
+
+	/* group of all daemons */
+	uint64_t incarnation; /* in that group */
+	bool daemons_joined;
+	struct list daemons;
+	uint64_t daemons_number;
+	bool announce_due;
+	struct nodeset acked;
+	uint64_t reserved;       /* on this node's disk */
+	uint64_t reserve_asked;  /* handed to the driver */
+	uint64_t reserve_sent;   /* multicast */
+
+	struct list spaces;
+	size_t spaces_count;
+	struct list sessions;
+	size_t sessions_count;
+
+	struct list actions;
+	struct action *current; /* handed out last */
+	uint64_t counters[COUNTER_COUNT];
+};
+
+/* node.c */
+void node_act(struct node *n, const struct node_action *act);
+void node_log(struct node *n, int priority, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+struct space *node_space_find(const struct node *n, const char *name);
+bool node_is_configured(const struct node *n, uint32_t nodeid);
+bool node_mutated(const struct node *n, uint32_t bit);
+
+/* Nodesets. */
+bool nodeset_has(const struct nodeset *s, uint32_t id);
+void nodeset_add(struct nodeset *s, uint32_t id);
+void nodeset_remove(struct nodeset *s, uint32_t id);
+
+/* daemons.c */
+void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,
+		     const struct node_address *left, size_t left_count,
+		     const struct node_address *joined, size_t joined_count);
+void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size);
+void daemons_progress(struct node *n);
+void daemons_clear(struct node *n);
+bool daemons_present(const struct node *n, uint32_t nodeid);
+/* That configured node is known to carry nothing of this lockspace (ARCHITECTURE, forming). */
+bool daemons_accounted(const struct node *n, const char *space, uint32_t nodeid);
+/* Every daemon present has stored at least @value. Asks for it otherwise. */
+bool daemons_reserve(struct node *n, uint64_t value);
+uint64_t daemons_reserved_max(const struct node *n);
+
+/* space.c */
+struct space *space_new(struct node *n, const char *name, uint16_t lvb_len);
+struct space *space_free(struct space *s);
+void space_join(struct space *s);
+void space_progress(struct space *s);
+/* R-LOST-1: this node is outside the quorate lineage of the lockspace. */
+void space_lose(struct space *s, const char *reason);
+void space_leave_now(struct space *s); /* ACTION_LEAVE and free */
+void space_state_clear(struct space *s);
+bool space_quorum_ok(const struct space *s);
+bool space_serving(const struct space *s); /* self is a carrier */
+/* Counts as a carrier of state for others: R-MERGE-3. */
+bool space_carries(const struct space *s);
+
+/* view.c */
+struct member *view_self(const struct space *s);
+struct member *view_member_find(const struct space *s, uint32_t nodeid, uint32_t pid);
+struct member *view_member_add(struct space *s, uint32_t nodeid, uint32_t pid);
+bool view_ghost(const struct space *s, const struct member *m);
+void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
+		  const struct node_address *left, size_t left_count,
+		  const struct node_address *joined, size_t joined_count);
+void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, size_t nodes_count);
+void view_hello(struct space *s, struct member *m, const struct wire_body *b);
+void view_ready(struct space *s, struct member *m, const struct wire_body *b);
+void view_prepared(struct space *s, struct member *m, const struct wire_body *b);
+void view_fenced(struct space *s, struct member *m, const struct wire_body *b);
+void view_synced(struct space *s, struct member *m);
+void view_left_clean(struct space *s, struct member *m);
+void view_expel(struct space *s, struct member *m);
+void view_form(struct space *s, struct member *m, const struct wire_body *b);
+uint64_t view_group_key(const struct space *s);
+uint64_t view_digest(const struct space *s);
+bool view_fast(const struct space *s);
+/* R-VIEW-2 as this node sees it; *ret_slow: only the slow way holds. */
+bool view_electorate_ok(const struct space *s, bool *ret_slow);
+struct member *view_donor(const struct space *s);
+bool view_all_carriers(const struct space *s);
+struct lost *view_lost_find(const struct space *s, uint32_t nodeid, uint64_t incarnation);
+void view_state_encode(const struct space *s, struct buf *out);
+int view_state_decode(struct space *s, struct cursor *in);
+void view_members_clear(struct space *s);
+
+/* stream.c */
+void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *data, size_t size);
+void stream_send(struct space *s, enum wire_type type, const struct wire_body *b,
+		 struct buf *ops_take);
+void stream_apply(struct space *s, struct engine_op *op);
+void stream_held_apply(struct space *s);
+void stream_held_clear(struct space *s);
+void stream_stable_update(struct space *s);
+void stream_release(struct space *s);
+void stream_epoch_changed(struct space *s);
+void stream_sent_clear(struct space *s);
+void stream_pending_clear(struct list *head);
+
+/* sync.c */
+void sync_begin(struct space *s, struct member *donor, uint64_t number, const struct wire_body *b);
+/* The donor saw its own sync-begin dropped by the epoch rule: it sends it again. */
+void sync_begin_dropped(struct space *s, const struct wire_body *b);
+void sync_chunk(struct space *s, struct member *m, const struct wire_body *b);
+void sync_donor_progress(struct space *s);
+void sync_keep_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *data,
+		       size_t size);
+void sync_keep_confchg(struct space *s, const struct node_address *members, size_t members_count,
+		       const struct node_address *left, size_t left_count,
+		       const struct node_address *joined, size_t joined_count);
+void sync_keep_totem(struct space *s, struct node_ring ring, const uint32_t *nodes,
+		     size_t nodes_count);
+void sync_abandon(struct space *s);
+void sync_transfers_clear(struct space *s);
+
+/* session.c */
+struct session *session_by_conn(const struct node *n, node_conn conn);
+struct session *session_by_number(const struct space *s, uint32_t number);
+void session_activate_all(struct space *s);
+void session_send_ops(struct space *s);
+/* An own op was applied: it is no longer in flight. */
+void session_op_applied(struct space *s, const struct engine_op *op);
+/* After its effects: forget the lock if it has ended. */
+void session_lock_settle(struct space *s, uint32_t lkid);
+void session_effect(struct space *s, const struct engine_effect *effect);
+/* Tells every session that it is lost. With @reset those that hold locks stay in the space until
+ * their processes are gone (R-LOST-1). */
+void session_lose_all(struct space *s, bool reset);
+void session_free(struct session *session);
+/* The processes of a session that held locks when its space was lost are gone. */
+void session_settled(struct session *session);
+struct local_lock *session_lock_find(const struct space *s, uint32_t lkid);
+
+#endif

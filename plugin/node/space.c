@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One lockspace on one node: joining, forming, leaving, being lost, and space_progress(), which
+ * looks at the whole state after each burst of events and sends whatever is due now. Everything
+ * local (quorum, acknowledgements, reservations) enters the protocol here and only here: it
+ * decides when something is sent, never how it is applied (R-CPG-6).
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "plugin/node/node_private.h"
+
+struct space *space_new(struct node *n, const char *name, uint16_t lvb_len)
+{
+	struct space *s = calloc(1, sizeof(*s));
+	struct list *at = n->spaces.next;
+
+	ls_assert(s);
+	ls_assert(strlen(name) <= LOCKSTEP_SPACE_MAX);
+	s->node = n;
+	strcpy(s->name, name);
+	s->lvb_len = lvb_len ? lvb_len : LOCKSTEP_LVB_DEFAULT;
+	list_init(&s->members);
+	list_init(&s->lost_members);
+	list_init(&s->held);
+	list_init(&s->sent);
+	list_init(&s->resend);
+	list_init(&s->outbox);
+	list_init(&s->transfers);
+	list_init(&s->kept);
+	list_init(&s->sessions);
+	while (at != &n->spaces && strcmp(list_entry(at, struct space, item)->name, name) < 0) {
+		at = at->next;
+	}
+	list_insert_before(at, &s->item);
+	n->spaces_count++;
+	n->announce_due = true;
+	return s;
+}
+
+/* Forgets everything of this membership; sessions stay. */
+void space_state_clear(struct space *s)
+{
+	s->engine = engine_free(s->engine);
+	sync_abandon(s);
+	sync_transfers_clear(s);
+	stream_held_clear(s);
+	stream_sent_clear(s);
+	stream_pending_clear(&s->resend);
+	stream_pending_clear(&s->outbox);
+	view_members_clear(s);
+	s->state = SPACE_STOPPED;
+	s->epoch = 0;
+	s->view = 0;
+	s->history = 0;
+	s->views = 0;
+	s->generation = 0;
+	s->electorate.count = 0;
+	s->growth.count = 0;
+	s->slow_acked.count = 0;
+	s->ring_known = false;
+	s->totem_pending = false;
+	s->stable = 0;
+	s->confirm_sent = 0;
+	s->confirm_wanted = 0;
+	s->number = 0;
+	s->joined = false;
+	s->hello_due = false;
+	s->ready_sent = false;
+	s->prepared_sent = false;
+	s->form_sent_key = 0;
+	s->reserve_target = 0;
+	s->synced_wanted = false;
+	s->synced_sent = false;
+	s->image_stale = false;
+	s->leave_sent = false;
+	s->leave_done = false;
+	s->node->announce_due = true;
+}
+
+struct space *space_free(struct space *s)
+{
+	if (!s) {
+		return NULL;
+	}
+	list_for_each_safe(item, &s->sessions) {
+		struct session *session = list_entry(item, struct session, item);
+
+		session->holding = false;
+		list_remove(item);
+		session->space = NULL;
+	}
+	space_state_clear(s);
+	engine_effects_done(&s->effects);
+	free(s->lock_hash);
+	list_remove(&s->item);
+	s->node->spaces_count--;
+	free(s);
+	return NULL;
+}
+
+void space_join(struct space *s)
+{
+	struct node *n = s->node;
+	char name[NODE_GROUP_NAME_MAX + 1];
+
+	s->group = n->group_next++;
+	s->incarnation = n->incarnation_next++;
+	(void)snprintf(name, sizeof(name), "lockstep:ls:%s", s->name);
+	struct node_action act = { .type = NODE_ACTION_JOIN, .group = s->group, .name = name };
+
+	node_act(n, &act);
+}
+
+void space_leave_now(struct space *s)
+{
+	struct node *n = s->node;
+
+	if (n->order_up && s->group) {
+		struct node_action act = { .type = NODE_ACTION_LEAVE, .group = s->group };
+
+		node_act(n, &act);
+	}
+	node_log(n, 5, "lockspace %s: left", s->name);
+	(void)space_free(s);
+	n->announce_due = true;
+}
+
+bool space_serving(const struct space *s)
+{
+	const struct member *self = s->engine && !s->lost ? view_self(s) : NULL;
+
+	return self && self->carrier;
+}
+
+bool space_carries(const struct space *s)
+{
+	const struct member *self = s->engine ? view_self(s) : NULL;
+
+	return s->lost || (self && (self->carrier || self->left_clean));
+}
+
+/* Conditions 1 and 2 of recovery.md section 5. */
+bool space_quorum_ok(const struct space *s)
+{
+	const struct node *n = s->node;
+	bool ring = n->quorum_known && s->ring_known && n->quorum_ring.nodeid == s->ring.nodeid &&
+		    n->quorum_ring.seq == s->ring.seq;
+
+	if (s->totem_pending || !s->ring_known) {
+		return false;
+	}
+	return (ring || node_mutated(n, NODE_MUTATE_NO_RINGID)) &&
+	       (n->quorate || node_mutated(n, NODE_MUTATE_NO_QUORUM));
+}
+
+void space_lose(struct space *s, const char *reason)
+{
+	struct node *n = s->node;
+
+	if (s->lost) {
+		return;
+	}
+	s->lost = true;
+	(void)snprintf(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
+	n->counters[COUNTER_SELF_LOST]++;
+	node_log(n, 3, "lockspace %s: lost: %s", s->name, reason);
+	session_lose_all(s, true);
+}
+
+/* --- what is due ------------------------------------------------------------------------ */
+
+/* Lost, and nobody who might believe in a lock lives any more: come back as somebody new. */
+static void rejoin_clean(struct space *s)
+{
+	struct node *n = s->node;
+
+	if (s->holding > 0 || !n->order_up) {
+		return;
+	}
+	if (s->leaving || s->create_count == 0) {
+		space_leave_now(s);
+		return;
+	}
+	struct node_action act = { .type = NODE_ACTION_LEAVE, .group = s->group };
+
+	node_act(n, &act);
+	space_state_clear(s);
+	s->lost = false;
+	s->lost_reason[0] = 0;
+	node_log(n, 5, "lockspace %s: rejoining clean", s->name);
+	space_join(s);
+}
+
+static void hello_send(struct space *s)
+{
+	const struct member *lowest = view_donor(s);
+	struct wire_body body = { .level = FEATURE_LEVEL };
+
+	if (space_carries(s)) {
+		body.flags = WIRE_HELLO_STATE;
+		body.flags |= view_fast(s) ? WIRE_HELLO_CONTINUING : 0;
+		body.history = s->history;
+		body.views = s->views;
+		body.lowest = lowest ? lowest->nodeid : 0;
+	}
+	s->hello_due = false;
+	stream_send(s, WIRE_HELLO, &body, NULL);
+}
+
+/* Reserves tokens above everything any daemon has heard of. True when s->reserve_base is safe to
+ * start from (R-TOK-2). */
+static bool reserve(struct space *s)
+{
+	if (s->reserve_target == 0) {
+		s->reserve_base = daemons_reserved_max(s->node);
+		s->reserve_target = s->reserve_base + RESERVE_STEP;
+	}
+	return daemons_reserve(s->node, s->reserve_target);
+}
+
+/* All members clean, and every configured node accounted for: the lowest forms the lockspace. */
+static void form_progress(struct space *s)
+{
+	const struct node *n = s->node;
+	const struct member *lowest = NULL;
+
+	if (!space_quorum_ok(s) || s->leaving) {
+		return;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->incarnation == 0 || m->has_state) {
+			return;
+		}
+		lowest = lowest ? lowest : m;
+	}
+	if (!lowest || lowest != view_self(s)) {
+		return;
+	}
+	for (size_t i = 0; i < n->configured_count; i++) {
+		if (!daemons_accounted(n, s->name, n->configured[i])) {
+			return;
+		}
+	}
+	uint64_t key = view_group_key(s);
+
+	if (s->form_sent_key == key || !reserve(s)) {
+		return;
+	}
+	struct wire_body body = { .key = key, .base = s->reserve_base, .lvb_len = s->lvb_len };
+
+	s->form_sent_key = key;
+	s->reserve_target = 0;
+	stream_send(s, WIRE_FORM, &body, NULL);
+}
+
+static void ready_progress(struct space *s)
+{
+	bool slow;
+
+	if (s->state != SPACE_STOPPED || s->ready_sent || !space_quorum_ok(s) ||
+	    !view_electorate_ok(s, &slow) || (slow && !reserve(s))) {
+		return;
+	}
+	struct wire_body body = {
+		.view = s->view,
+		.seq = s->view_seq,
+		.digest = s->view_digest,
+		.history = s->history,
+		.base = slow ? s->reserve_base : 0,
+	};
+
+	s->ready_sent = true;
+	s->reserve_target = 0;
+	stream_send(s, WIRE_READY, &body, NULL);
+}
+
+static void recovery_progress(struct space *s)
+{
+	if (s->state != SPACE_RECOVERING) {
+		return;
+	}
+	if (!s->prepared_sent && view_all_carriers(s)) {
+		struct wire_body body = { .view = s->view };
+
+		s->prepared_sent = true;
+		stream_send(s, WIRE_PREPARED, &body, NULL);
+	}
+	list_for_each(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		if (!l->fenced && !l->fenced_sent && nodeset_has(&s->node->acked, l->nodeid)) {
+			struct wire_body body = { .nodeid = l->nodeid,
+						  .incarnation = l->incarnation,
+						  .view = s->view };
+
+			l->fenced_sent = true;
+			stream_send(s, WIRE_FENCED, &body, NULL);
+		}
+	}
+}
+
+static void leave_progress(struct space *s)
+{
+	if (!s->leaving || s->leave_sent || s->state == SPACE_STOPPED) {
+		return;
+	}
+	/* Ops of sessions that ended just now go first. */
+	if (list_empty(&s->outbox) && list_empty(&s->resend) && s->sent_ops_old == 0) {
+		s->leave_sent = true;
+		stream_send(s, WIRE_LEAVE, NULL, NULL);
+	}
+}
+
+static void carrier_progress(struct space *s)
+{
+	ready_progress(s);
+	recovery_progress(s);
+	sync_donor_progress(s);
+	session_activate_all(s);
+	session_send_ops(s);
+	leave_progress(s);
+	stream_stable_update(s);
+	if (s->state != SPACE_STOPPED && s->confirm_wanted > s->confirm_sent) {
+		s->node->counters[COUNTER_CONFIRMS]++;
+		stream_send(s, WIRE_CONFIRM, NULL, NULL);
+	}
+	stream_release(s);
+	if (s->state != SPACE_STOPPED &&
+	    engine_seq(s->engine) + RESERVE_STEP / 2 > s->node->reserved) {
+		(void)daemons_reserve(s->node, s->node->reserved + RESERVE_STEP);
+	}
+}
+
+/* Has an image, but is no carrier yet: says so, or starts over when its lineage is gone. */
+static void joiner_progress(struct space *s)
+{
+	if (s->image_stale || !view_donor(s)) {
+		struct node_action act = { .type = NODE_ACTION_LEAVE, .group = s->group };
+
+		node_act(s->node, &act);
+		s->node->counters[COUNTER_SYNC_ABANDONED]++;
+		space_state_clear(s);
+		space_join(s);
+		return;
+	}
+	if (s->synced_wanted && !s->synced_sent && s->state != SPACE_STOPPED) {
+		s->synced_sent = true;
+		stream_send(s, WIRE_SYNCED, NULL, NULL);
+	}
+}
+
+void space_progress(struct space *s)
+{
+	if (s->lost) {
+		rejoin_clean(s);
+		return;
+	}
+	if (!s->node->order_up) {
+		return;
+	}
+	if (s->leaving && (!space_serving(s) || s->state == SPACE_STOPPED || s->leave_done)) {
+		/* Without the state, or without a lineage to tell, leaving takes no agreement: the
+		 * sessions are gone. The others decide what it was (R-MEM-4). */
+		space_leave_now(s);
+		return;
+	}
+	if (!s->joined) {
+		return;
+	}
+	if (s->hello_due) {
+		hello_send(s);
+	}
+	if (!s->engine) {
+		form_progress(s);
+	} else if (space_serving(s)) {
+		carrier_progress(s);
+	} else {
+		joiner_progress(s);
+	}
+}

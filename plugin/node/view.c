@@ -1,0 +1,954 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The replicated view machine of a lockspace: who carries its state, who may go on, and the two
+ * points of a recovery (recovery.md sections 0, 4, 7).
+ *
+ *                 confchg, expel                      confchg, expel
+ *            +------------------------+          +----------------------+
+ *            v                        |          v                      |
+ *        STOPPED --- view point ---> RECOVERING --- recovery point ---> RUNNING
+ *        no grants   ready of all K  grants, lost   prepared of all,    nobody lost
+ *                                    locks kept     all lost fenced
+ *
+ * Everything in here is driven by configuration changes and delivered messages only, so that all
+ * members of the continuing set K stay equal. What this node alone sees (quorum, time, what an
+ * administrator told it) decides only when it *sends* something; that is in space.c.
+ *
+ * A difference to R-VIEW-2 as first written: a clean leaver is taken out of the electorate E not by
+ * its leave op but by the LEAVE configuration change that follows it. Only that proves that the
+ * leaver has delivered its own leave and will never vote again; shrinking E at the op would let two
+ * halves of {1,2,5,6} (one that saw the leave of 1, one that did not) both hold their electorate.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/digest.h"
+#include "plugin/node/node_private.h"
+
+/* --- members ---------------------------------------------------------------------------- */
+
+struct member *view_member_find(const struct space *s, uint32_t nodeid, uint32_t pid)
+{
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->nodeid == nodeid && m->pid == pid) {
+			return m;
+		}
+	}
+	return NULL;
+}
+
+struct member *view_self(const struct space *s)
+{
+	struct member *m = view_member_find(s, s->node->config.nodeid, s->node->config.pid);
+
+	return m && m->incarnation == s->incarnation ? m : NULL;
+}
+
+struct member *view_member_add(struct space *s, uint32_t nodeid, uint32_t pid)
+{
+	struct member *m = calloc(1, sizeof(*m));
+	struct list *at = s->members.next;
+
+	ls_assert(m);
+	m->nodeid = nodeid;
+	m->pid = pid;
+	while (at != &s->members) {
+		const struct member *other = list_entry(at, struct member, item);
+
+		if (other->nodeid > nodeid || (other->nodeid == nodeid && other->pid > pid)) {
+			break;
+		}
+		at = at->next;
+	}
+	list_insert_before(at, &m->item);
+	s->members_count++;
+	return m;
+}
+
+static void member_free(struct space *s, struct member *m)
+{
+	list_remove(&m->item);
+	s->members_count--;
+	free(m);
+}
+
+void view_members_clear(struct space *s)
+{
+	list_for_each_safe(item, &s->members) {
+		member_free(s, list_entry(item, struct member, item));
+	}
+	list_for_each_safe(item, &s->lost_members) {
+		list_remove(item);
+		free(list_entry(item, struct lost, item));
+	}
+}
+
+/* corosync-notes 2.8: a group member whose node is not in the ring does not exist. */
+bool view_ghost(const struct space *s, const struct member *m)
+{
+	if (!s->ring_known || s->totem_pending) {
+		return false;
+	}
+	for (size_t i = 0; i < s->ring_nodes_count; i++) {
+		if (s->ring_nodes[i] == m->nodeid) {
+			return false;
+		}
+	}
+	return true;
+}
+
+struct lost *view_lost_find(const struct space *s, uint32_t nodeid, uint64_t incarnation)
+{
+	list_for_each(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		if (l->nodeid == nodeid && l->incarnation == incarnation) {
+			return l;
+		}
+	}
+	return NULL;
+}
+
+static struct lost *lost_add(struct space *s, uint32_t nodeid, uint64_t incarnation)
+{
+	struct lost *l = calloc(1, sizeof(*l));
+	struct list *at = s->lost_members.next;
+
+	ls_assert(l);
+	l->nodeid = nodeid;
+	l->incarnation = incarnation;
+	while (at != &s->lost_members) {
+		const struct lost *other = list_entry(at, struct lost, item);
+
+		if (other->nodeid > nodeid ||
+		    (other->nodeid == nodeid && other->incarnation > incarnation)) {
+			break;
+		}
+		at = at->next;
+	}
+	list_insert_before(at, &l->item);
+	return l;
+}
+
+/* The lowest nodeid that carries state gives it to joiners (R-CPG-4). */
+struct member *view_donor(const struct space *s)
+{
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier) {
+			return m;
+		}
+	}
+	return NULL;
+}
+
+bool view_all_carriers(const struct space *s)
+{
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (!m->carrier && !m->left_clean && !view_ghost(s, m)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* --- electorate (R-VIEW-2) -------------------------------------------------------------- */
+
+static struct nodeset view_continuing(const struct space *s)
+{
+	struct nodeset k = { .count = 0 };
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && k.count < LOCKSTEP_NODES_MAX) {
+			nodeset_add(&k, m->nodeid);
+		}
+	}
+	return k;
+}
+
+static bool holds(const struct nodeset *k, const struct nodeset *e)
+{
+	size_t in = 0;
+
+	for (size_t i = 0; i < e->count; i++) {
+		in += nodeset_has(k, e->ids[i]) ? 1 : 0;
+	}
+	return in * 2 > e->count || (in * 2 == e->count && e->count > 0 && nodeset_has(k, e->ids[0]));
+}
+
+bool view_fast(const struct space *s)
+{
+	struct nodeset k = view_continuing(s);
+
+	if (k.count == 0 || s->leave_done || !holds(&k, &s->electorate)) {
+		return false;
+	}
+	if (s->growth.count > 0) {
+		struct nodeset grown = s->electorate;
+
+		for (size_t i = 0; i < s->growth.count; i++) {
+			nodeset_add(&grown, s->growth.ids[i]);
+		}
+		return holds(&k, &grown);
+	}
+	return true;
+}
+
+static bool clean_here(const struct space *s, uint32_t nodeid)
+{
+	bool found = false;
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->nodeid != nodeid) {
+			continue;
+		}
+		if (m->incarnation == 0 || m->has_state || m->carrier) {
+			return false;
+		}
+		found = true;
+	}
+	return found;
+}
+
+bool view_electorate_ok(const struct space *s, bool *ret_slow)
+{
+	const struct node *n = s->node;
+	struct nodeset k = view_continuing(s);
+
+	*ret_slow = false;
+	if (view_fast(s) || node_mutated(n, NODE_MUTATE_NO_ELECTORATE)) {
+		return true;
+	}
+	if (k.count == 0 || s->leave_done) {
+		return false;
+	}
+	/* Slow way: everybody else is known not to carry a newer state. */
+	for (size_t i = 0; i < n->configured_count; i++) {
+		uint32_t id = n->configured[i];
+
+		if (!nodeset_has(&k, id) && !clean_here(s, id) && !nodeset_has(&s->slow_acked, id) &&
+		    !(daemons_present(n, id) && daemons_accounted(n, s->name, id))) {
+			return false;
+		}
+	}
+	*ret_slow = true;
+	return true;
+}
+
+/* --- digest ----------------------------------------------------------------------------- */
+
+static void view_record_encode(const struct space *s, struct buf *out)
+{
+	buf_put_u64(out, s->epoch);
+	buf_put_u64(out, s->view);
+	buf_put_u64(out, s->history);
+	buf_put_u64(out, s->views);
+	buf_put_u32(out, s->generation);
+	buf_put_u32(out, (uint32_t)s->electorate.count);
+	for (size_t i = 0; i < s->electorate.count; i++) {
+		buf_put_u32(out, s->electorate.ids[i]);
+	}
+	buf_put_u32(out, (uint32_t)s->growth.count);
+	for (size_t i = 0; i < s->growth.count; i++) {
+		buf_put_u32(out, s->growth.ids[i]);
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier) {
+			buf_put_u32(out, m->nodeid);
+			buf_put_u64(out, m->incarnation);
+			buf_put_u32(out, m->slot);
+		}
+	}
+	buf_put_u32(out, 0);
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		buf_put_u32(out, l->nodeid);
+		buf_put_u64(out, l->incarnation);
+		buf_put_u8(out, (uint8_t)((l->marked ? 1 : 0) | (l->fenced ? 2 : 0)));
+	}
+}
+
+uint64_t view_digest(const struct space *s)
+{
+	struct buf out = { 0 };
+
+	view_record_encode(s, &out);
+	uint64_t digest = base_digest64(out.data, out.size, 0) + engine_digest(s->engine);
+
+	buf_done(&out);
+	return digest;
+}
+
+uint64_t view_group_key(const struct space *s)
+{
+	struct buf out = { 0 };
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		buf_put_u32(&out, m->nodeid);
+		buf_put_u32(&out, m->pid);
+		buf_put_u64(&out, m->incarnation);
+	}
+	uint64_t key = base_digest64(out.data, out.size, 1);
+
+	buf_done(&out);
+	return key ? key : 1;
+}
+
+/* --- membership events ------------------------------------------------------------------ */
+
+/* Every member of K computes the same id from the same stream; two sides of a partition do not. */
+static uint64_t view_next(uint64_t view, const struct space *s)
+{
+	struct buf out = { 0 };
+
+	buf_put_u64(&out, view);
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		buf_put_u32(&out, m->nodeid);
+		buf_put_u32(&out, m->pid);
+		buf_put_u8(&out, m->carrier ? 1 : 0);
+	}
+	uint64_t next = base_digest64(out.data, out.size, 2);
+
+	buf_done(&out);
+	return next ? next : 1;
+}
+
+/* R-REC-2: a view change stops the lockspace, whatever it was doing. */
+static void view_changed(struct space *s)
+{
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		m->ready = false;
+		m->prepared = false;
+	}
+	s->slow_acked.count = 0;
+	s->ready_sent = false;
+	s->prepared_sent = false;
+	s->node->counters[COUNTER_VIEWS]++;
+	if (!s->engine) {
+		return;
+	}
+	s->view = view_next(s->view, s);
+	s->state = SPACE_STOPPED;
+	s->view_seq = engine_seq(s->engine);
+	s->view_digest = view_digest(s);
+}
+
+/* A member goes away: R-VIEW-1, R-MEM-4. */
+static void member_departs(struct space *s, struct member *m, bool clean_leave)
+{
+	if (s->engine && m->left_clean && clean_leave) {
+		nodeset_remove(&s->electorate, m->nodeid);
+		nodeset_remove(&s->growth, m->nodeid);
+	} else if (s->engine && m->carrier) {
+		(void)lost_add(s, m->nodeid, m->incarnation);
+		s->node->counters[COUNTER_LOST_MEMBERS]++;
+	}
+	member_free(s, m);
+}
+
+void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
+		  const struct node_address *left, size_t left_count,
+		  const struct node_address *joined, size_t joined_count)
+{
+	const struct node_config *config = &s->node->config;
+
+	if (s->lost) {
+		return;
+	}
+	if (s->keeping) {
+		sync_keep_confchg(s, members, members_count, left, left_count, joined, joined_count);
+	}
+	for (size_t i = 0; i < left_count; i++) {
+		struct member *m = view_member_find(s, left[i].nodeid, left[i].pid);
+
+		if (s->keeping && left[i].nodeid == s->donor_nodeid && m &&
+		    m->incarnation == s->donor_incarnation) {
+			sync_abandon(s);
+		}
+		if (left[i].nodeid == config->nodeid && left[i].pid == config->pid) {
+			continue; /* our own leave, or an old handle's: nothing here any more */
+		}
+		s->totem_pending |= left[i].reason == NODE_REASON_NODEDOWN;
+		if (m) {
+			member_departs(s, m, left[i].reason == NODE_REASON_LEAVE);
+		}
+	}
+	for (size_t i = 0; i < joined_count; i++) {
+		s->totem_pending |= joined[i].reason == NODE_REASON_NODEUP;
+		s->hello_due = true;
+		if (joined[i].nodeid == config->nodeid && joined[i].pid == config->pid) {
+			s->joined = true;
+		}
+	}
+	for (size_t i = 0; i < members_count && s->members_count < SPACE_MEMBERS_MAX; i++) {
+		if (!view_member_find(s, members[i].nodeid, members[i].pid)) {
+			(void)view_member_add(s, members[i].nodeid, members[i].pid);
+		}
+	}
+	view_changed(s);
+}
+
+void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, size_t nodes_count)
+{
+	if (s->lost) {
+		return;
+	}
+	if (s->keeping) {
+		sync_keep_totem(s, ring, nodes, nodes_count);
+	}
+	s->ring = ring;
+	s->ring_known = true;
+	s->totem_pending = false;
+	s->ring_nodes_count = nodes_count < LOCKSTEP_NODES_MAX ? nodes_count : LOCKSTEP_NODES_MAX;
+	memcpy(s->ring_nodes, nodes, s->ring_nodes_count * sizeof(nodes[0]));
+}
+
+/* Takes a carrier out of K by an ordered event of its own: it counts as departed (R-REC-4). */
+void view_expel(struct space *s, struct member *m)
+{
+	if (m == view_self(s)) {
+		space_lose(s, "this replica was found to differ from the others");
+		return;
+	}
+	if (m->carrier) {
+		(void)lost_add(s, m->nodeid, m->incarnation);
+		s->node->counters[COUNTER_LOST_MEMBERS]++;
+		m->carrier = false;
+		m->has_state = true; /* foreign from now on */
+		m->continuing = false;
+	}
+	view_changed(s);
+	s->hello_due = true;
+}
+
+/* --- hello: incarnations, foreign members (R-MERGE-3) ----------------------------------- */
+
+/* Of two lineages that both hold their electorate the one that passed more view points is newer;
+ * without that, the one with the lowest nodeid. */
+static bool foreign_wins(const struct space *s, const struct member *m)
+{
+	const struct member *lowest = view_donor(s);
+
+	if (!m->continuing) {
+		return false;
+	}
+	if (!view_fast(s) || m->views > s->views) {
+		return true;
+	}
+	return m->views == s->views && lowest && m->lowest < lowest->nodeid;
+}
+
+void view_hello(struct space *s, struct member *m, const struct wire_body *b)
+{
+	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
+	m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
+	m->views = b->views;
+	m->lowest = b->lowest;
+	if (!s->engine) {
+		return;
+	}
+	if (!m->has_state) {
+		/* R-COND-3: a clean rejoin is as good as fencing, for older incarnations only. */
+		list_for_each(item, &s->lost_members) {
+			struct lost *l = list_entry(item, struct lost, item);
+
+			if (l->nodeid == m->nodeid && l->incarnation != m->incarnation &&
+			    !l->fenced) {
+				l->fenced = true;
+				s->node->counters[COUNTER_FENCED_BY_REJOIN]++;
+			}
+		}
+		return;
+	}
+	if (!m->carrier && !m->left_clean) {
+		s->node->counters[COUNTER_FOREIGN_SEEN]++;
+		if (!foreign_wins(s, m)) {
+			return;
+		}
+		if (!space_serving(s)) {
+			s->image_stale = true;
+		} else {
+			space_lose(s, "outside the quorate lineage: the others went on without this node");
+		}
+	}
+}
+
+/* --- ready and the view point (R-REC-4) ------------------------------------------------- */
+
+static bool ready_equal(const struct member *a, const struct member *b)
+{
+	return a->ready_seq == b->ready_seq && a->ready_digest == b->ready_digest &&
+	       a->ready_history == b->ready_history;
+}
+
+/* The member that stands for the largest equal part of K; a tie goes to the lowest nodeid. */
+static struct member *ready_largest(struct space *s)
+{
+	struct member *best = NULL;
+	size_t best_count = 0;
+
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+		size_t count = 0;
+
+		if (!m->carrier) {
+			continue;
+		}
+		list_for_each(other_item, &s->members) {
+			const struct member *other = list_entry(other_item, struct member, item);
+
+			count += other->carrier && ready_equal(m, other) ? 1 : 0;
+		}
+		if (count > best_count) {
+			best = m;
+			best_count = count;
+		}
+	}
+	return best;
+}
+
+static void view_point(struct space *s, uint64_t base)
+{
+	struct engine_member_id ids[LOCKSTEP_NODES_MAX];
+	size_t ids_count = 0;
+	struct nodeset k = view_continuing(s);
+
+	list_for_each(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		if (!l->marked && ids_count < LOCKSTEP_NODES_MAX) {
+			l->marked = true;
+			ids[ids_count].nodeid = l->nodeid;
+			ids[ids_count].incarnation = l->incarnation;
+			ids_count++;
+			node_log(s->node, 4,
+				 "lockspace %s: node %u is lost; what it holds stays locked until it is "
+				 "fenced or has rejoined clean",
+				 s->name, l->nodeid);
+		}
+	}
+	uint64_t chain[3] = { s->history, s->view, s->view_digest };
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < 3; i++) {
+		buf_put_u64(&out, chain[i]);
+	}
+	s->history = base_digest64(out.data, out.size, 3);
+	buf_done(&out);
+	s->electorate = k;
+	s->growth.count = 0;
+	s->epoch = s->view;
+	s->views++;
+	s->state = SPACE_RECOVERING;
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		m->confirmer = m->carrier;
+		m->confirmed = s->view_seq;
+		m->ready = false;
+	}
+	if (s->stable < s->view_seq) {
+		s->stable = s->view_seq; /* R-STAB-3 */
+	}
+	stream_epoch_changed(s);
+	s->node->counters[COUNTER_VIEW_POINTS]++;
+	if (base) {
+		engine_seq_raise(s->engine, base);
+		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
+	}
+	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
+				.members = ids,
+				.members_count = ids_count };
+
+	stream_apply(s, &op);
+	if (node_mutated(s->node, NODE_MUTATE_NO_LOST_KEEP)) {
+		op.type = ENGINE_OP_NODES_REMOVE;
+		stream_apply(s, &op);
+	}
+	stream_held_apply(s);
+	node_log(s->node, 5, "lockspace %s: view point, %zu members, %zu lost, seq %llu", s->name,
+		 k.count, ids_count, (unsigned long long)engine_seq(s->engine));
+}
+
+void view_ready(struct space *s, struct member *m, const struct wire_body *b)
+{
+	uint64_t base = 0;
+
+	if (!s->engine || s->state != SPACE_STOPPED || !m->carrier || b->view != s->view) {
+		return;
+	}
+	m->ready = true;
+	m->ready_seq = b->seq;
+	m->ready_digest = b->digest;
+	m->ready_history = b->history;
+	m->ready_base = b->base;
+	list_for_each(item, &s->members) {
+		const struct member *other = list_entry(item, struct member, item);
+
+		if (other->carrier && !other->ready) {
+			return;
+		}
+		if (other->carrier && other->ready_base > base) {
+			base = other->ready_base;
+		}
+	}
+	const struct member *good = ready_largest(s);
+	const struct member *self = view_self(s);
+	struct member *differs = NULL;
+
+	list_for_each(item, &s->members) {
+		struct member *other = list_entry(item, struct member, item);
+
+		if (other->carrier && !ready_equal(other, good)) {
+			differs = other;
+			if (other == self) {
+				break;
+			}
+		}
+	}
+	if (differs) {
+		s->node->counters[COUNTER_DIGEST_MISMATCH]++;
+		node_log(s->node, 2, "lockspace %s: replica of node %u differs (R-DIG-2)", s->name,
+			 differs->nodeid);
+		view_expel(s, differs);
+		return;
+	}
+	view_point(s, base);
+}
+
+/* --- recovery point (R-REC-5, R-REC-6) -------------------------------------------------- */
+
+static uint32_t slot_free(const struct space *s)
+{
+	for (uint32_t slot = 1;; slot++) {
+		bool used = false;
+
+		list_for_each(item, &s->members) {
+			used |= list_entry(item, struct member, item)->slot == slot;
+		}
+		if (!used) {
+			return slot;
+		}
+	}
+}
+
+static void recovery_point_try(struct space *s)
+{
+	struct engine_member_id ids[LOCKSTEP_NODES_MAX];
+	size_t ids_count = 0;
+
+	if (!s->engine || s->state != SPACE_RECOVERING) {
+		return;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->left_clean || (!m->carrier && view_ghost(s, m))) {
+			continue;
+		}
+		if (!m->carrier || !m->prepared) {
+			return;
+		}
+	}
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		if (!l->fenced && !node_mutated(s->node, NODE_MUTATE_NO_FENCE)) {
+			return;
+		}
+	}
+	list_for_each_safe(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		if (ids_count < LOCKSTEP_NODES_MAX) {
+			ids[ids_count].nodeid = l->nodeid;
+			ids[ids_count].incarnation = l->incarnation;
+			ids_count++;
+		}
+		list_remove(item);
+		free(l);
+	}
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->slot == 0) {
+			m->slot = slot_free(s);
+		}
+	}
+	for (size_t i = 0; i < s->growth.count; i++) {
+		nodeset_add(&s->electorate, s->growth.ids[i]);
+	}
+	s->growth.count = 0;
+	s->generation++;
+	ls_assert(s->generation != UINT32_MAX);
+	s->state = SPACE_RUNNING;
+	s->node->counters[COUNTER_RECOVERY_POINTS]++;
+	struct engine_op op = { .type = ENGINE_OP_NODES_REMOVE,
+				.members = ids,
+				.members_count = ids_count };
+
+	stream_apply(s, &op);
+	node_log(s->node, 5, "lockspace %s: recovery point, generation %u", s->name, s->generation);
+}
+
+void view_prepared(struct space *s, struct member *m, const struct wire_body *b)
+{
+	if (!s->engine || s->state != SPACE_RECOVERING || b->view != s->view || !m->carrier) {
+		return;
+	}
+	m->prepared = true;
+	recovery_point_try(s);
+}
+
+void view_fenced(struct space *s, struct member *m, const struct wire_body *b)
+{
+	if (!s->engine || !m->carrier) {
+		return;
+	}
+	struct lost *l = view_lost_find(s, b->nodeid, b->incarnation);
+
+	if (l && !l->fenced) {
+		l->fenced = true;
+		s->node->counters[COUNTER_FENCED_BY_ACK]++;
+		node_log(s->node, 5, "lockspace %s: node %u is fenced (told by node %u)", s->name,
+			 l->nodeid, m->nodeid);
+		recovery_point_try(s);
+	}
+}
+
+void view_synced(struct space *s, struct member *m)
+{
+	if (!s->engine || s->state == SPACE_STOPPED || m->carrier || m->has_state || m->left_clean) {
+		return;
+	}
+	m->carrier = true;
+	m->confirmer = true;
+	m->has_state = true;
+	m->confirmed = engine_seq(s->engine);
+	nodeset_add(&s->growth, m->nodeid);
+	s->node->counters[COUNTER_SYNCED]++;
+	if (m == view_self(s)) {
+		s->synced_wanted = false;
+		s->node->announce_due = true;
+		node_log(s->node, 5, "lockspace %s: joined with the state of the others, seq %llu",
+			 s->name, (unsigned long long)engine_seq(s->engine));
+	}
+}
+
+/* The leave op of a member was applied: it holds nothing and never votes again, but its confirms
+ * count until the next view point, and E keeps it until it has really left (head comment). */
+void view_left_clean(struct space *s, struct member *m)
+{
+	struct engine_member_id id = { .nodeid = m->nodeid, .incarnation = m->incarnation };
+	struct engine_op op = { .type = ENGINE_OP_NODES_REMOVE,
+				.members = &id,
+				.members_count = 1 };
+
+	m->carrier = false;
+	m->left_clean = true;
+	m->slot = 0;
+	s->node->counters[COUNTER_LEAVES]++;
+	stream_apply(s, &op);
+}
+
+/* --- forming ---------------------------------------------------------------------------- */
+
+void view_form(struct space *s, struct member *m, const struct wire_body *b)
+{
+	if (s->engine || s->lost || b->key != view_group_key(s)) {
+		return;
+	}
+	list_for_each(item, &s->members) {
+		const struct member *other = list_entry(item, struct member, item);
+
+		if (other->incarnation == 0 || other->has_state) {
+			return;
+		}
+	}
+	struct engine_config config = { .lvb_len = b->lvb_len, .seq_base = b->base };
+	uint64_t creation[4] = { b->key, b->base, m->incarnation, m->nodeid };
+	struct buf out = { 0 };
+
+	for (size_t i = 0; i < 4; i++) {
+		buf_put_u64(&out, creation[i]);
+	}
+	if (s->keeping) {
+		sync_abandon(s);
+	}
+	s->engine = engine_new(&config);
+	s->view = base_digest64(out.data, out.size, 4);
+	s->epoch = s->view;
+	s->history = base_digest64(out.data, out.size, 5);
+	buf_done(&out);
+	s->views = 1;
+	s->generation = 1;
+	s->state = SPACE_RUNNING;
+	s->electorate.count = 0;
+	s->growth.count = 0;
+	list_for_each(item, &s->members) {
+		struct member *other = list_entry(item, struct member, item);
+
+		other->carrier = true;
+		other->confirmer = true;
+		other->has_state = true;
+		other->confirmed = b->base;
+		nodeset_add(&s->electorate, other->nodeid);
+		other->slot = 0;
+		other->slot = slot_free(s);
+	}
+	s->stable = b->base;
+	stream_epoch_changed(s);
+	s->node->counters[COUNTER_FORMED]++;
+	s->node->announce_due = true;
+	node_log(s->node, 5, "lockspace %s: formed by node %u with %zu members", s->name, m->nodeid,
+		 s->electorate.count);
+}
+
+/* --- snapshot of the view --------------------------------------------------------------- */
+
+void view_state_encode(const struct space *s, struct buf *out)
+{
+	buf_put_u64(out, s->epoch);
+	buf_put_u64(out, s->view);
+	buf_put_u64(out, s->history);
+	buf_put_u64(out, s->views);
+	buf_put_u32(out, s->generation);
+	buf_put_u8(out, (uint8_t)s->state);
+	buf_put_u16(out, (uint16_t)s->electorate.count);
+	for (size_t i = 0; i < s->electorate.count; i++) {
+		buf_put_u32(out, s->electorate.ids[i]);
+	}
+	buf_put_u16(out, (uint16_t)s->growth.count);
+	for (size_t i = 0; i < s->growth.count; i++) {
+		buf_put_u32(out, s->growth.ids[i]);
+	}
+	buf_put_u16(out, (uint16_t)s->members_count);
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		buf_put_u32(out, m->nodeid);
+		buf_put_u32(out, m->pid);
+		buf_put_u64(out, m->incarnation);
+		buf_put_u64(out, m->number);
+		buf_put_u64(out, m->views);
+		buf_put_u32(out, m->lowest);
+		buf_put_u32(out, m->slot);
+		buf_put_u8(out, (uint8_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
+					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
+					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0)));
+	}
+	uint16_t lost_count = 0;
+
+	list_for_each(item, &s->lost_members) {
+		lost_count++;
+	}
+	buf_put_u16(out, lost_count);
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		buf_put_u32(out, l->nodeid);
+		buf_put_u64(out, l->incarnation);
+		buf_put_u8(out, (uint8_t)((l->marked ? 1 : 0) | (l->fenced ? 2 : 0)));
+	}
+}
+
+static void nodeset_decode(struct nodeset *set, struct cursor *in)
+{
+	uint16_t count = cursor_get_u16(in);
+
+	set->count = 0;
+	if (count > LOCKSTEP_NODES_MAX) {
+		cursor_fail(in);
+	}
+	for (uint16_t i = 0; cursor_ok(in) && i < count; i++) {
+		uint32_t id = cursor_get_u32(in);
+
+		if (cursor_ok(in)) {
+			nodeset_add(set, id);
+		}
+	}
+}
+
+int view_state_decode(struct space *s, struct cursor *in)
+{
+	s->epoch = cursor_get_u64(in);
+	s->view = cursor_get_u64(in);
+	s->history = cursor_get_u64(in);
+	s->views = cursor_get_u64(in);
+	s->generation = cursor_get_u32(in);
+	uint8_t state = cursor_get_u8(in);
+
+	if (state > SPACE_RUNNING) {
+		cursor_fail(in);
+	}
+	s->state = (enum space_state)state;
+	nodeset_decode(&s->electorate, in);
+	nodeset_decode(&s->growth, in);
+	view_members_clear(s);
+	uint16_t members_count = cursor_get_u16(in);
+
+	if (members_count > SPACE_MEMBERS_MAX) {
+		cursor_fail(in);
+	}
+	for (uint16_t i = 0; cursor_ok(in) && i < members_count; i++) {
+		uint32_t nodeid = cursor_get_u32(in);
+		uint32_t pid = cursor_get_u32(in);
+
+		if (!cursor_ok(in) || view_member_find(s, nodeid, pid)) {
+			cursor_fail(in);
+			break;
+		}
+		struct member *m = view_member_add(s, nodeid, pid);
+
+		m->incarnation = cursor_get_u64(in);
+		m->number = cursor_get_u64(in);
+		m->views = cursor_get_u64(in);
+		m->lowest = cursor_get_u32(in);
+		m->slot = cursor_get_u32(in);
+		uint8_t flags = cursor_get_u8(in);
+
+		m->has_state = flags & 1;
+		m->continuing = flags & 2;
+		m->carrier = flags & 4;
+		m->confirmer = flags & 8;
+		m->left_clean = flags & 16;
+		m->prepared = flags & 32;
+	}
+	uint16_t lost_count = cursor_get_u16(in);
+
+	for (uint16_t i = 0; cursor_ok(in) && i < lost_count; i++) {
+		uint32_t nodeid = cursor_get_u32(in);
+		uint64_t incarnation = cursor_get_u64(in);
+		uint8_t flags = cursor_get_u8(in);
+
+		if (cursor_ok(in)) {
+			struct lost *l = lost_add(s, nodeid, incarnation);
+
+			l->marked = flags & 1;
+			l->fenced = flags & 2;
+		}
+	}
+	return cursor_ok(in) ? 0 : -EBADMSG;
+}
