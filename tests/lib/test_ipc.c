@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The client protocol's codec: what was encoded comes back as it was; every truncation, a trailing
+ * byte and every length over its maximum are refused; whatever a changed byte still lets through is
+ * canonical, that is, encodes to the same bytes; and a few layouts are pinned byte by byte, since
+ * both ends of a connection need not be of the same build.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/buf.h"
+#include "lib/ipc/ipc.h"
+#include "tests/lib/ipc_roundtrip.h"
+
+static const uint8_t lvb[LOCKSTEP_LVB_MAX] = { 1, 2, 3, [31] = 32, [1023] = 255 };
+
+static const struct ipc_open sample_open = {
+	.tag = 0x01020304, .flags = LOCKSTEP_OPEN_CREATE, .lvb_len = 64, .mode = 0640,
+	.personality = 1, .space = "default", .comm = "sixteen-byte-com",
+};
+static const struct ipc_submit sample_submit = {
+	.tag = 7, .op = IPC_OP_LOCK, .mode = LOCKSTEP_LOCK_EX, .has_bast = true,
+	.flags = 0xffffffffu, .lkid = 0x7fffffff, .xid = 0x1122334455667788u, .timeout_cs = 99,
+	.name_len = 5, .name = { 'a', 0, 0xff, '/', '\n' }, .lvb_len = sizeof(lvb), .lvb = lvb,
+};
+static const struct ipc_result sample_result = {
+	.tag = 0xfffffffe, .error = EBUSY, .lkid = 1, .value = 2, .completes = true,
+	.token = UINT64_MAX,
+};
+static const struct ipc_event sample_event = {
+	.kind = IPC_EVENT_CAST, .mode = -1, .sb_flags = 7, .lkid = 3, .status = LOCKSTEP_EUNLOCK,
+	.value = 4, .token = 5, .lvb_len = 32, .lvb = lvb,
+};
+static const struct ipc_query sample_query = {
+	.tag = 1, .space = "s", .has_name = true, .name_len = 64, .name = { [63] = 1 },
+	.nodeid = 2, .lkid = 3, .flags = 4, .lvb_len = 8, .page = 1ull << 40, .text = "n1",
+};
+static const struct lockstep_status sample_status = {
+	.version = "0.1.0", .cluster_name = "c", .node_name = "n1", .nodeid = 1, .quorate = true,
+	.ring_seq = 2, .ring_nodeid = 3, .spaces = 4, .sessions = 5, .uptime_ms = 6,
+	.state = "recovering", .reason = "waiting for fencing of node 3",
+};
+static const struct lockstep_space_info sample_space = {
+	.name = "default", .state = "running", .seq = 1, .stable = 2, .digest = 3, .epoch = 4,
+	.history = 5, .generation = 6, .lvb_len = 32, .members = 7, .lost_members = 8,
+	.resources = 9, .locks = 10, .waiting = 11, .sessions = 12, .local_sessions = 13,
+};
+static const struct lockstep_member_info sample_member = {
+	.nodeid = 1, .name = "n1", .incarnation = 2, .state = "lost", .slot = 3, .local = true,
+	.locks = 4,
+};
+static const struct lockstep_blocker sample_blocker = {
+	.lock = { .name_len = 2, .name = "ab", .nodeid = 1, .node_name = "n1", .session = 2,
+		  .lkid = 3, .queue = 'C', .granted = LOCKSTEP_LOCK_PR,
+		  .requested = LOCKSTEP_LOCK_EX, .token = 4, .time_ms = 5, .pid = 6, .uid = 7,
+		  .comm = "backup", .lost = true },
+	.by_order = true,
+};
+static const char sample_line[] = "04:00:00.000 view 7 of default: nodes 1 2";
+
+/* What fixes @shape's sample as bytes. */
+static void sample_encode(enum ipc_shape shape, struct buf *out)
+{
+	switch (shape) {
+	case SHAPE_OPEN:
+		ipc_open_encode(&sample_open, out);
+		break;
+	case SHAPE_SUBMIT:
+		ipc_submit_encode(&sample_submit, out);
+		break;
+	case SHAPE_RESULT:
+		ipc_result_encode(&sample_result, out);
+		break;
+	case SHAPE_EVENT:
+		ipc_event_encode(&sample_event, out);
+		break;
+	case SHAPE_QUERY:
+		ipc_query_encode(&sample_query, out);
+		break;
+	case SHAPE_PAGE:
+		ipc_page_end(out, ipc_page_begin(out, 9, ENOENT), IPC_PAGE_ROWS_MAX, UINT64_MAX);
+		break;
+	case SHAPE_STATUS:
+		ipc_status_encode(&sample_status, out);
+		break;
+	case SHAPE_SPACE:
+		ipc_space_encode(&sample_space, out);
+		break;
+	case SHAPE_MEMBER:
+		ipc_member_encode(&sample_member, out);
+		break;
+	case SHAPE_LOCK:
+		ipc_lock_encode(&sample_blocker.lock, out);
+		break;
+	case SHAPE_BLOCKER:
+		ipc_blocker_encode(&sample_blocker, out);
+		break;
+	case SHAPE_LINE:
+		ipc_line_encode(sample_line, out);
+		break;
+	case SHAPES_COUNT:
+		fail();
+	}
+}
+
+static void encoding_of_a_decoding_is_the_same_bytes(void **state)
+{
+	(void)state;
+	for (enum ipc_shape shape = 0; shape < SHAPES_COUNT; shape++) {
+		struct buf bytes = { 0 }, again = { 0 };
+
+		sample_encode(shape, &bytes);
+		assert_int_equal(ipc_roundtrip(shape, bytes.data, bytes.size, &again), 0);
+		assert_int_equal(again.size, bytes.size);
+		assert_memory_equal(again.data, bytes.data, bytes.size);
+		buf_done(&bytes);
+		buf_done(&again);
+	}
+}
+
+static void every_truncation_and_a_trailing_byte_are_refused(void **state)
+{
+	(void)state;
+	for (enum ipc_shape shape = 0; shape < SHAPES_COUNT; shape++) {
+		struct buf bytes = { 0 }, again = { 0 };
+
+		sample_encode(shape, &bytes);
+		for (size_t size = 0; size < bytes.size; size++) {
+			/* A copy of exactly that size, so that a sanitizer sees a byte too far. */
+			uint8_t *cut = test_malloc(size + 1);
+
+			memcpy(cut + 1, bytes.data, size);
+			assert_int_not_equal(ipc_roundtrip(shape, cut + 1, size, &again), 0);
+			test_free(cut);
+		}
+		buf_put_u8(&bytes, 0);
+		assert_int_not_equal(ipc_roundtrip(shape, bytes.data, bytes.size, &again), 0);
+		buf_done(&bytes);
+		buf_done(&again);
+	}
+}
+
+static void a_changed_byte_is_refused_or_canonical(void **state)
+{
+	size_t refused[SHAPES_COUNT] = { 0 }, accepted[SHAPES_COUNT] = { 0 };
+
+	(void)state;
+	for (enum ipc_shape shape = 0; shape < SHAPES_COUNT; shape++) {
+		struct buf bytes = { 0 }, again = { 0 };
+
+		sample_encode(shape, &bytes);
+		for (size_t at = 0; at < bytes.size; at++) {
+			uint8_t was = bytes.data[at];
+
+			for (unsigned int change = 1; change < 256; change++) {
+				bytes.data[at] = (uint8_t)(was ^ change);
+				buf_clear(&again);
+				if (ipc_roundtrip(shape, bytes.data, bytes.size, &again) != 0) {
+					refused[shape]++;
+					continue;
+				}
+				accepted[shape]++;
+				assert_int_equal(again.size, bytes.size);
+				assert_memory_equal(again.data, bytes.data, bytes.size);
+			}
+			bytes.data[at] = was;
+		}
+		buf_done(&bytes);
+		buf_done(&again);
+		/* Both kinds occur in every message, else this test shows nothing. */
+		assert_true(refused[shape] > 0);
+		assert_true(accepted[shape] > 0);
+	}
+}
+
+static void a_decoded_submit_has_what_was_meant(void **state)
+{
+	struct buf bytes = { 0 };
+	struct ipc_submit m;
+
+	(void)state;
+	ipc_submit_encode(&sample_submit, &bytes);
+	assert_int_equal(ipc_submit_decode(bytes.data, bytes.size, &m), 0);
+	assert_int_equal(m.tag, sample_submit.tag);
+	assert_int_equal(m.op, sample_submit.op);
+	assert_int_equal(m.mode, sample_submit.mode);
+	assert_true(m.has_bast);
+	assert_int_equal(m.flags, sample_submit.flags);
+	assert_int_equal(m.lkid, sample_submit.lkid);
+	assert_int_equal(m.xid, sample_submit.xid);
+	assert_int_equal(m.timeout_cs, sample_submit.timeout_cs);
+	assert_int_equal(m.name_len, 5);
+	assert_memory_equal(m.name, sample_submit.name, LOCKSTEP_NAME_MAX);
+	assert_int_equal(m.lvb_len, sizeof(lvb));
+	assert_memory_equal(m.lvb, lvb, sizeof(lvb));
+	buf_done(&bytes);
+}
+
+static void a_decoded_lock_row_has_what_was_meant(void **state)
+{
+	struct buf bytes = { 0 };
+	struct lockstep_blocker row;
+	const struct lockstep_lock_info *want = &sample_blocker.lock;
+
+	(void)state;
+	ipc_blocker_encode(&sample_blocker, &bytes);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(ipc_blocker_decode(&in, &row), 0);
+	assert_true(row.by_order);
+	assert_int_equal(row.lock.name_len, want->name_len);
+	assert_memory_equal(row.lock.name, want->name, LOCKSTEP_NAME_MAX);
+	assert_int_equal(row.lock.nodeid, want->nodeid);
+	assert_string_equal(row.lock.node_name, want->node_name);
+	assert_int_equal(row.lock.session, want->session);
+	assert_int_equal(row.lock.lkid, want->lkid);
+	assert_int_equal(row.lock.queue, want->queue);
+	assert_int_equal(row.lock.granted, want->granted);
+	assert_int_equal(row.lock.requested, want->requested);
+	assert_int_equal(row.lock.token, want->token);
+	assert_int_equal(row.lock.time_ms, want->time_ms);
+	assert_int_equal(row.lock.pid, want->pid);
+	assert_int_equal(row.lock.uid, want->uid);
+	assert_string_equal(row.lock.comm, want->comm);
+	assert_true(row.lock.lost);
+	assert_false(row.lock.lvb_invalid);
+	buf_done(&bytes);
+}
+
+static void layout_of_an_event_is_pinned(void **state)
+{
+	static const uint8_t want[] = {
+		1, 0, 0, 0, 0, 0, 0, 0,      /* version, reserved, tag */
+		3, 5, 0, 0,                  /* BAST, EX, sb_flags, reserved */
+		0x44, 0x33, 0x22, 0x11,      /* lkid */
+		0xff, 0xff, 0xff, 0xff,      /* status */
+		9, 0, 0, 0,                  /* value */
+		1, 0, 0, 0, 0, 0, 0, 0x80,   /* token */
+		2, 0, 0xaa, 0xbb,            /* LVB */
+	};
+	static const uint8_t bytes_lvb[] = { 0xaa, 0xbb };
+	const struct ipc_event event = {
+		.kind = IPC_EVENT_BAST, .mode = LOCKSTEP_LOCK_EX, .lkid = 0x11223344, .status = -1,
+		.value = 9, .token = 0x8000000000000001u, .lvb_len = 2, .lvb = bytes_lvb,
+	};
+	struct buf bytes = { 0 };
+
+	(void)state;
+	ipc_event_encode(&event, &bytes);
+	assert_int_equal(bytes.size, sizeof(want));
+	assert_memory_equal(bytes.data, want, sizeof(want));
+	buf_done(&bytes);
+}
+
+static void a_refusal_writes_nothing(void **state)
+{
+	struct ipc_event event;
+	struct ipc_event before;
+
+	(void)state;
+	memset(&event, 0x5a, sizeof(event));
+	before = event;
+	assert_int_equal(ipc_event_decode("nonsense", 8, &event), -EBADMSG);
+	assert_memory_equal(&event, &before, sizeof(event));
+}
+
+static void lengths_over_the_maximum_are_refused(void **state)
+{
+	struct buf bytes = { 0 }, again = { 0 };
+
+	(void)state;
+	/* A line of one byte more than a decoder takes, all of it there. */
+	buf_put_u16(&bytes, IPC_LINE_MAX + 1);
+	for (int i = 0; i <= IPC_LINE_MAX; i++) {
+		buf_put_u8(&bytes, 'x');
+	}
+	assert_int_not_equal(ipc_roundtrip(SHAPE_LINE, bytes.data, bytes.size, &again), 0);
+	/* The same with the length it may have. */
+	bytes.data[0] = IPC_LINE_MAX & 0xff;
+	bytes.data[1] = IPC_LINE_MAX >> 8;
+	assert_int_equal(ipc_roundtrip(SHAPE_LINE, bytes.data, bytes.size - 1, &again), 0);
+	buf_clear(&bytes);
+	ipc_page_end(&bytes, ipc_page_begin(&bytes, 1, 0), IPC_PAGE_ROWS_MAX, 0);
+	bytes.data[12]++;
+	assert_int_not_equal(ipc_roundtrip(SHAPE_PAGE, bytes.data, bytes.size, &again), 0);
+	buf_done(&bytes);
+	buf_done(&again);
+}
+
+static void the_largest_page_fits_into_a_message(void **state)
+{
+	struct buf bytes = { 0 };
+	struct lockstep_space_info row;
+	char line[IPC_LINE_MAX + 100];
+
+	(void)state;
+	memset(&row, 0, sizeof(row));
+	memset(row.name, 'n', sizeof(row.name) - 1);
+	memset(row.state, 's', sizeof(row.state) - 1);
+	memset(row.reason, 'r', sizeof(row.reason) - 1);
+	size_t at = ipc_page_begin(&bytes, 1, 0);
+
+	for (uint32_t i = 0; i < IPC_PAGE_ROWS_MAX; i++) {
+		ipc_space_encode(&row, &bytes);
+	}
+	ipc_page_end(&bytes, at, IPC_PAGE_ROWS_MAX, 1);
+	assert_true(bytes.size <= IPC_BODY_MAX);
+	buf_clear(&bytes);
+	memset(line, 'l', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	at = ipc_page_begin(&bytes, 1, 0);
+	for (uint32_t i = 0; i < IPC_PAGE_ROWS_MAX; i++) {
+		ipc_line_encode(line, &bytes);
+	}
+	ipc_page_end(&bytes, at, IPC_PAGE_ROWS_MAX, 1);
+	assert_true(bytes.size <= IPC_BODY_MAX);
+	buf_done(&bytes);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(encoding_of_a_decoding_is_the_same_bytes),
+		cmocka_unit_test(every_truncation_and_a_trailing_byte_are_refused),
+		cmocka_unit_test(a_changed_byte_is_refused_or_canonical),
+		cmocka_unit_test(a_decoded_submit_has_what_was_meant),
+		cmocka_unit_test(a_decoded_lock_row_has_what_was_meant),
+		cmocka_unit_test(layout_of_an_event_is_pinned),
+		cmocka_unit_test(a_refusal_writes_nothing),
+		cmocka_unit_test(lengths_over_the_maximum_are_refused),
+		cmocka_unit_test(the_largest_page_fits_into_a_message),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
