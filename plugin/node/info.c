@@ -2,9 +2,9 @@
 /* Looking in: status, members, reasons in words, invariants, counters. Reads only. */
 #include "config.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
 /* A list of nodes by name, as far as it fits. */
@@ -20,7 +20,7 @@ static const char *name_of(const struct node *n, uint32_t nodeid, char ret[16])
 			return n->names[i];
 		}
 	}
-	(void)snprintf(ret, 16, "%u", nodeid);
+	(void)base_format(ret, 16, "%u", nodeid);
 	return ret;
 }
 
@@ -29,7 +29,7 @@ static void words_add(struct words *w, const struct node *n, uint32_t nodeid)
 	size_t used = strlen(w->text);
 	char number[16];
 
-	(void)snprintf(w->text + used, sizeof(w->text) - used, "%s%s", w->count ? ", " : "",
+	(void)base_format(w->text + used, sizeof(w->text) - used, "%s%s", w->count ? ", " : "",
 		       name_of(n, nodeid, number));
 	w->count++;
 }
@@ -63,25 +63,25 @@ static void reason_joining(const struct space *s, char *ret, size_t size)
 	char number[16];
 
 	if (!n->order_up) {
-		(void)snprintf(ret, size, "waiting for Corosync");
+		(void)base_format(ret, size, "waiting for Corosync");
 		return;
 	}
 	if (!s->joined) {
-		(void)snprintf(ret, size, "joining the group");
+		(void)base_format(ret, size, "joining the group");
 		return;
 	}
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
 		if (m->has_state) {
-			(void)snprintf(ret, size, "receiving the state from node %s (%u of %u parts)",
+			(void)base_format(ret, size, "receiving the state from node %s (%u of %u parts)",
 				       name_of(n, m->nodeid, number), s->chunks_seen,
 				       s->chunks_count);
 			return;
 		}
 	}
 	if (!space_quorum_ok(s)) {
-		(void)snprintf(ret, size, "no quorum: waiting for more nodes");
+		(void)base_format(ret, size, "no quorum: waiting for more nodes");
 		return;
 	}
 	for (size_t i = 0; i < n->configured_count; i++) {
@@ -90,13 +90,13 @@ static void reason_joining(const struct space *s, char *ret, size_t size)
 		}
 	}
 	if (w.count > 0) {
-		(void)snprintf(ret, size,
+		(void)base_format(ret, size,
 			       "not formed yet: node %s may hold its state; start lockstepd there, "
 			       "or if it is surely down run: lockstep fence-ack NODE",
 			       w.text);
 		return;
 	}
-	(void)snprintf(ret, size, "forming");
+	(void)base_format(ret, size, "forming");
 }
 
 static void reason_stopped(const struct space *s, char *ret, size_t size)
@@ -105,18 +105,18 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 	bool slow;
 
 	if (!s->node->quorate) {
-		(void)snprintf(ret, size, "no quorum: nothing is granted until more nodes are back");
+		(void)base_format(ret, size, "no quorum: nothing is granted until more nodes are back");
 		return;
 	}
 	if (!space_quorum_ok(s)) {
-		(void)snprintf(ret, size, "waiting for Corosync to settle membership and quorum");
+		(void)base_format(ret, size, "waiting for Corosync to settle membership and quorum");
 		return;
 	}
 	if (!view_electorate_ok(s, &slow)) {
 		list_for_each(item, &s->lost_members) {
 			words_add(&w, s->node, list_entry(item, struct lost, item)->nodeid);
 		}
-		(void)snprintf(ret, size,
+		(void)base_format(ret, size,
 			       "node %s may have gone on alone; it must come back clean, or be fenced: "
 			       "if it is surely down run: lockstep fence-ack NODE",
 			       w.text);
@@ -129,7 +129,7 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 			words_add(&w, s->node, m->nodeid);
 		}
 	}
-	(void)snprintf(ret, size, "waiting for node %s to agree on the view", w.text);
+	(void)base_format(ret, size, "waiting for node %s to agree on the view", w.text);
 }
 
 static void reason_recovering(const struct space *s, char *ret, size_t size)
@@ -152,12 +152,12 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 		}
 	}
 	if (lost.count > 0) {
-		(void)snprintf(ret, size,
+		(void)base_format(ret, size,
 			       "node %s is lost: its locks stay until it is fenced or back clean; if it "
 			       "is surely down run: lockstep fence-ack NODE",
 			       lost.text);
 	} else {
-		(void)snprintf(ret, size, "waiting for node %s to take over the state", late.text);
+		(void)base_format(ret, size, "waiting for node %s to take over the state", late.text);
 	}
 }
 
@@ -167,7 +167,7 @@ static void space_info_fill(const struct space *s, struct node_space_info *ret)
 	ret->name = s->name;
 	ret->state = space_state_word(s);
 	if (s->lost) {
-		(void)snprintf(ret->reason, sizeof(ret->reason), "%s; %zu session%s with locks must end",
+		(void)base_format(ret->reason, sizeof(ret->reason), "%s; %zu session%s with locks must end",
 			       s->lost_reason, s->holding, s->holding == 1 ? "" : "s");
 	} else if (!space_serving(s)) {
 		reason_joining(s, ret->reason, sizeof(ret->reason));
@@ -321,18 +321,18 @@ void node_info_get(const struct node *n, struct node_info *ret)
 	}
 	if (!n->order_up) {
 		ret->state = "waiting";
-		(void)snprintf(ret->reason, sizeof(ret->reason), "waiting for Corosync");
+		(void)base_format(ret->reason, sizeof(ret->reason), "waiting for Corosync");
 	} else if (found && strcmp(worst.state, "lost") == 0) {
 		ret->state = "lost";
 	} else if (!n->quorate) {
 		ret->state = "noquorum";
-		(void)snprintf(ret->reason, sizeof(ret->reason),
+		(void)base_format(ret->reason, sizeof(ret->reason),
 			       "this part of the cluster has no quorum: nothing is granted");
 	} else if (found && severity(worst.state) >= severity("joining")) {
 		ret->state = worst.state;
 	}
 	if (ret->reason[0] == 0 && strcmp(ret->state, "ok") != 0) {
-		(void)snprintf(ret->reason, sizeof(ret->reason), "lockspace %.40s: %.180s", worst.name,
+		(void)base_format(ret->reason, sizeof(ret->reason), "lockspace %.40s: %.180s", worst.name,
 			       worst.reason);
 	}
 }

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
 static void *node_alloc(size_t size)
@@ -117,19 +117,13 @@ void node_log(struct node *n, int priority, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	int size = vsnprintf(text, sizeof(text), format, args);
+	size_t size = base_vformat(text, sizeof(text), format, args);
 
 	va_end(args);
-	if (size < 0) {
-		return;
-	}
-	if ((size_t)size >= sizeof(text)) {
-		size = sizeof(text) - 1;
-	}
 	struct node_action act = { .type = NODE_ACTION_LOG,
 				   .value = (uint32_t)priority,
 				   .data = (const uint8_t *)text,
-				   .size = (size_t)size };
+				   .size = size };
 
 	node_act(n, &act);
 }
@@ -274,7 +268,7 @@ void node_name_set(struct node *n, uint32_t nodeid, const char *name)
 {
 	for (size_t i = 0; i < n->configured_count; i++) {
 		if (n->configured[i] == nodeid) {
-			(void)snprintf(n->names[i], sizeof(n->names[i]), "%s", name);
+			(void)base_format(n->names[i], sizeof(n->names[i]), "%s", name);
 		}
 	}
 }
@@ -463,7 +457,7 @@ int node_stop(struct node *n, bool force, char *ret_space)
 			struct space *s = list_entry(item, struct space, item);
 
 			if (!s->lost && (s->sessions_count > 0 || space_local_locks(s) > 0)) {
-				(void)snprintf(ret_space, LOCKSTEP_SPACE_MAX + 1, "%s", s->name);
+				(void)base_format(ret_space, LOCKSTEP_SPACE_MAX + 1, "%s", s->name);
 				return EBUSY;
 			}
 		}

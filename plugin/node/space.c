@@ -7,11 +7,11 @@
  */
 #include "config.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
 struct space *space_new(struct node *n, const char *name, uint16_t lvb_len)
@@ -110,7 +110,7 @@ void space_join(struct space *s)
 
 	s->group = n->group_next++;
 	s->incarnation = n->incarnation_next++;
-	(void)snprintf(name, sizeof(name), "lockstep:ls:%s", s->name);
+	(void)base_format(name, sizeof(name), "lockstep:ls:%s", s->name);
 	struct node_action act = { .type = NODE_ACTION_JOIN, .group = s->group, .name = name };
 
 	node_act(n, &act);
@@ -166,7 +166,7 @@ void space_lose(struct space *s, const char *reason)
 		return;
 	}
 	s->lost = true;
-	(void)snprintf(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
+	(void)base_format(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
 	n->counters[COUNTER_SELF_LOST]++;
 	node_log(n, 3, "lockspace %s: lost: %s", s->name, reason);
 	session_lose_all(s, true);
