@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The node logic on a perfect bus: every message and membership change reaches all members at
+ * once and in one order. Shows the stories of recovery.md step by step, one per test; order and
+ * failure in all their variety are the simulator's business.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "plugin/node/node.h"
+
+#define NODES 3
+#define GROUPS 32
+
+/* What the bus remembers of one node. */
+struct host {
+	struct node *node;
+	bool up;
+	int side; /* partition it is in */
+	unsigned int starts;
+	struct {
+		char name[NODE_GROUP_NAME_MAX + 1];
+		bool member;
+	} groups[GROUPS];
+	/* last callbacks */
+	node_conn ready_conn, cast_conn, bast_conn, lost_conn, kill_conn;
+	int ready_count, cast_count, bast_count, lost_count, kill_count;
+	struct node_action cast;
+	uint8_t cast_lvb[LOCKSTEP_LVB_MAX];
+	int bast_mode;
+};
+
+struct bus {
+	struct host hosts[NODES + 1];
+	uint64_t ring_seq;
+	uint32_t mutations;
+};
+
+static const uint32_t everybody[NODES] = { 1, 2, 3 };
+
+static uint32_t pid_of(uint32_t id)
+{
+	return 1000 + id;
+}
+
+static bool is_member(const struct host *h, const char *name, uint32_t *ret_group)
+{
+	for (uint32_t g = 0; g < GROUPS; g++) {
+		if (h->up && h->groups[g].member && strcmp(h->groups[g].name, name) == 0) {
+			*ret_group = g;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Tells every member on @side of group @name about one change. */
+static void confchg(struct bus *b, int side, const char *name, const struct node_address *left,
+		    size_t left_count, const struct node_address *joined, size_t joined_count)
+{
+	struct node_address members[NODES];
+	size_t count = 0;
+	uint32_t g;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		if (b->hosts[id].side == side && is_member(&b->hosts[id], name, &g)) {
+			members[count].nodeid = id;
+			members[count].pid = pid_of(id);
+			members[count++].reason = 0;
+		}
+	}
+	for (uint32_t id = 1; id <= NODES; id++) {
+		if (b->hosts[id].side == side && is_member(&b->hosts[id], name, &g)) {
+			node_confchg(b->hosts[id].node, g, members, count, left, left_count, joined,
+				     joined_count);
+		}
+	}
+}
+
+static size_t side_nodes(const struct bus *b, int side, uint32_t *ret)
+{
+	size_t count = 0;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		if (b->hosts[id].up && b->hosts[id].side == side) {
+			ret[count++] = id;
+		}
+	}
+	return count;
+}
+
+static void act(struct bus *b, uint32_t id, const struct node_action *a)
+{
+	struct host *h = &b->hosts[id];
+	struct node_address one = { .nodeid = id, .pid = pid_of(id), .reason = NODE_REASON_JOIN };
+
+	switch (a->type) {
+	case NODE_ACTION_JOIN: {
+		uint32_t nodes[NODES];
+		size_t count = side_nodes(b, h->side, nodes);
+
+		snprintf(h->groups[a->group].name, sizeof(h->groups[a->group].name), "%s", a->name);
+		h->groups[a->group].member = true;
+		confchg(b, h->side, a->name, NULL, 0, &one, 1);
+		node_totem(h->node, a->group, (struct node_ring){ nodes[0], b->ring_seq }, nodes,
+			   count);
+		break;
+	}
+	case NODE_ACTION_LEAVE:
+		h->groups[a->group].member = false;
+		one.reason = NODE_REASON_LEAVE;
+		confchg(b, h->side, h->groups[a->group].name, &one, 1, NULL, 0);
+		break;
+	case NODE_ACTION_MCAST: {
+		uint8_t bytes[NODE_MESSAGE_MAX];
+		char name[NODE_GROUP_NAME_MAX + 1];
+		uint32_t g;
+
+		memcpy(bytes, a->data, a->size);
+		snprintf(name, sizeof(name), "%s", h->groups[a->group].name);
+		for (uint32_t to = 1; to <= NODES; to++) {
+			if (b->hosts[to].side == h->side && is_member(&b->hosts[to], name, &g)) {
+				node_message(b->hosts[to].node, g, id, pid_of(id), bytes, a->size);
+			}
+		}
+		break;
+	}
+	case NODE_ACTION_READY:
+		assert_int_equal(a->status, 0);
+		h->ready_conn = a->conn;
+		h->ready_count++;
+		break;
+	case NODE_ACTION_CAST:
+		h->cast = *a;
+		h->cast_conn = a->conn;
+		h->cast_count++;
+		if (a->size > 0) {
+			memcpy(h->cast_lvb, a->data, a->size);
+		}
+		break;
+	case NODE_ACTION_BAST:
+		h->bast_conn = a->conn;
+		h->bast_mode = a->mode;
+		h->bast_count++;
+		break;
+	case NODE_ACTION_LOST:
+		h->lost_conn = a->conn;
+		h->lost_count++;
+		break;
+	case NODE_ACTION_KILL:
+		h->kill_conn = a->conn;
+		h->kill_count++;
+		break;
+	case NODE_ACTION_RESERVE:
+		node_reserved(h->node, a->token);
+		break;
+	case NODE_ACTION_LOG:
+		if (getenv("NODE_LOG")) {
+			printf("# %u: %.*s\n", id, (int)a->size, (const char *)a->data);
+		}
+		break;
+	}
+}
+
+/* Runs until nobody has anything to do. */
+static void settle(struct bus *b)
+{
+	bool busy = true;
+
+	for (int round = 0; busy; round++) {
+		assert_true(round < 1000);
+		busy = false;
+		for (uint32_t id = 1; id <= NODES; id++) {
+			struct node_action a;
+
+			if (!b->hosts[id].up) {
+				continue;
+			}
+			node_flush(b->hosts[id].node);
+			while (b->hosts[id].up && node_action_next(b->hosts[id].node, &a)) {
+				busy |= a.type != NODE_ACTION_LOG;
+				act(b, id, &a);
+			}
+			assert_null(node_check(b->hosts[id].node));
+		}
+	}
+}
+
+/* A new ring for all nodes of a side: quorum and totem notifications. */
+static void ring(struct bus *b, int side)
+{
+	uint32_t nodes[NODES];
+	size_t count = side_nodes(b, side, nodes);
+
+	b->ring_seq += 4;
+	for (size_t i = 0; i < count; i++) {
+		struct host *h = &b->hosts[nodes[i]];
+		struct node_ring r = { nodes[0], b->ring_seq };
+
+		node_quorum(h->node, r, count * 2 > NODES);
+		for (uint32_t g = 1; g < GROUPS; g++) {
+			if (h->groups[g].member) {
+				node_totem(h->node, g, r, nodes, count);
+			}
+		}
+	}
+}
+
+static void boot(struct bus *b, uint32_t id)
+{
+	struct host *h = &b->hosts[id];
+	struct node_config config = {
+		.nodeid = id,
+		.pid = pid_of(id),
+		.incarnation = ((uint64_t)id << 40) + ((uint64_t)++h->starts << 16),
+		.on_lost = NODE_ON_LOST_KILL,
+		.configured = everybody,
+		.configured_count = NODES,
+		.mutations = b->mutations,
+	};
+
+	memset(h->groups, 0, sizeof(h->groups));
+	h->node = node_new(&config);
+	node_tick(h->node, 1, 1);
+	h->up = true;
+	h->side = 0;
+	ring(b, 0);
+	assert_int_equal(node_space_create(h->node, "default", 0), 0);
+	node_order_up(h->node);
+	settle(b);
+}
+
+/* Every group on @side sees the nodes in @gone go down together. */
+static void nodes_down(struct bus *b, int side, const uint32_t *gone, size_t gone_count,
+		       const char *name)
+{
+	struct node_address left[NODES];
+
+	for (size_t i = 0; i < gone_count; i++) {
+		left[i] = (struct node_address){ gone[i], pid_of(gone[i]), NODE_REASON_NODEDOWN };
+	}
+	confchg(b, side, name, left, gone_count, NULL, 0);
+}
+
+static void crash(struct bus *b, uint32_t id)
+{
+	struct host *h = &b->hosts[id];
+
+	h->up = false;
+	h->node = node_free(h->node);
+	nodes_down(b, h->side, &id, 1, "lockstep:daemons");
+	nodes_down(b, h->side, &id, 1, "lockstep:ls:default");
+	ring(b, h->side);
+	settle(b);
+}
+
+/* Node @id alone on side 1, the others stay on side 0. */
+static void cut(struct bus *b, uint32_t id)
+{
+	static const char *const names[] = { "lockstep:daemons", "lockstep:ls:default" };
+	uint32_t others[NODES];
+	size_t count = 0;
+
+	b->hosts[id].side = 1;
+	for (uint32_t other = 1; other <= NODES; other++) {
+		if (other != id && b->hosts[other].up) {
+			others[count++] = other;
+		}
+	}
+	for (size_t i = 0; i < 2; i++) {
+		nodes_down(b, 0, &id, 1, names[i]);
+		nodes_down(b, 1, others, count, names[i]);
+	}
+	ring(b, 0);
+	ring(b, 1);
+	settle(b);
+}
+
+static void heal(struct bus *b, uint32_t id)
+{
+	static const char *const names[] = { "lockstep:daemons", "lockstep:ls:default" };
+	uint32_t g;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct node_address one = { id, pid_of(id), NODE_REASON_NODEUP };
+		struct node_address joined[NODES];
+		struct node_address members[NODES];
+		size_t count = 0;
+		size_t members_count = 0;
+
+		for (uint32_t other = 1; other <= NODES; other++) {
+			if (!is_member(&b->hosts[other], names[i], &g)) {
+				continue;
+			}
+			members[members_count++] = (struct node_address){ other, pid_of(other), 0 };
+			if (other != id) {
+				joined[count++] =
+					(struct node_address){ other, pid_of(other),
+							       NODE_REASON_NODEUP };
+			}
+		}
+		for (uint32_t other = 1; other <= NODES; other++) {
+			if (!is_member(&b->hosts[other], names[i], &g)) {
+				continue;
+			}
+			node_confchg(b->hosts[other].node, g, members, members_count, NULL, 0,
+				     other == id ? joined : &one, other == id ? count : 1);
+		}
+	}
+	b->hosts[id].side = 0;
+	ring(b, 0);
+	settle(b);
+}
+
+static void open_session(struct bus *b, uint32_t id, node_conn conn)
+{
+	struct node_open open = { .space = "default", .pid = 77, .uid = 0, .comm = "test" };
+
+	assert_int_equal(node_session_open(b->hosts[id].node, conn, &open), 0);
+	settle(b);
+}
+
+static int submit(struct bus *b, uint32_t id, node_conn conn, enum engine_op_type type, uint8_t mode,
+		  uint32_t flags, const char *name, const uint8_t *lvb, uint32_t *lkid)
+{
+	struct node_submit s = { .type = type,
+				 .mode = mode,
+				 .flags = flags,
+				 .has_bast = true,
+				 .lkid = *lkid,
+				 .name = (const uint8_t *)name,
+				 .name_len = name ? strlen(name) : 0,
+				 .lvb = lvb,
+				 .lvb_len = lvb ? LOCKSTEP_LVB_DEFAULT : 0 };
+	bool completes;
+	int error = node_submit(b->hosts[id].node, conn, &s, lkid, &completes);
+
+	settle(b);
+	return error;
+}
+
+static struct node_space_info info_of(struct bus *b, uint32_t id)
+{
+	struct node_space_info info;
+
+	assert_true(node_space_info_find(b->hosts[id].node, "default", &info));
+	return info;
+}
+
+static void expect_equal(struct bus *b, uint32_t first, uint32_t second)
+{
+	struct node_space_info x = info_of(b, first);
+	struct node_space_info y = info_of(b, second);
+
+	assert_true(x.ready && y.ready);
+	assert_int_equal(x.seq, y.seq);
+	assert_int_equal(x.digest, y.digest);
+	assert_int_equal(x.history, y.history);
+}
+
+static int setup(void **state)
+{
+	struct bus *b = calloc(1, sizeof(*b));
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		boot(b, id);
+	}
+	*state = b;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct bus *b = *state;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		b->hosts[id].node = node_free(b->hosts[id].node);
+	}
+	free(b);
+	return 0;
+}
+
+/* R-COND-7: nobody forms a lockspace before every configured node is accounted for. */
+static void a_lockspace_is_not_formed_while_a_configured_node_is_unknown(void **state)
+{
+	struct bus *b = calloc(1, sizeof(*b));
+
+	(void)state;
+	boot(b, 1);
+	boot(b, 2);
+	assert_string_equal(info_of(b, 1).state, "joining");
+	assert_non_null(strstr(info_of(b, 1).reason, "node 3"));
+	assert_int_equal(node_fence_ack(b->hosts[1].node, 3), 0);
+	settle(b);
+	assert_string_equal(info_of(b, 1).state, "running");
+	expect_equal(b, 1, 2);
+	*(struct bus **)state = b;
+	(void)teardown(state);
+}
+
+static void three_nodes_form_one_lockspace(void **state)
+{
+	struct bus *b = *state;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		assert_string_equal(info_of(b, id).state, "running");
+		assert_int_equal(info_of(b, id).members_count, 3);
+	}
+	expect_equal(b, 1, 2);
+	expect_equal(b, 1, 3);
+}
+
+/* R-GR-1, R-BAST-2, R-LVB-2/3 across nodes; R-TOK-1. */
+static void a_lock_goes_from_node_to_node(void **state)
+{
+	struct bus *b = *state;
+	uint8_t lvb[LOCKSTEP_LVB_DEFAULT] = "hello";
+	uint32_t first = 0;
+	uint32_t second = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 2, 20);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, LOCKSTEP_LKF_VALBLK, "r", lvb, &first),
+			 0);
+	assert_int_equal(b->hosts[1].cast_count, 1);
+	assert_int_equal(b->hosts[1].cast.status, 0);
+	uint64_t token = b->hosts[1].cast.token;
+
+	assert_int_equal(submit(b, 2, 20, ENGINE_OP_LOCK, 5, LOCKSTEP_LKF_VALBLK, "r", lvb, &second),
+			 0);
+	assert_int_equal(b->hosts[2].cast_count, 0);
+	assert_int_equal(b->hosts[1].bast_count, 1);
+	assert_int_equal(b->hosts[1].bast_mode, 5);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_UNLOCK, 0, LOCKSTEP_LKF_VALBLK, NULL, lvb, &first),
+			 0);
+	assert_int_equal(b->hosts[1].cast.status, LOCKSTEP_EUNLOCK);
+	assert_int_equal(b->hosts[2].cast_count, 1);
+	assert_true(b->hosts[2].cast.token > token);
+	assert_memory_equal(b->hosts[2].cast_lvb, "hello", 6);
+	expect_equal(b, 1, 3);
+}
+
+/* R-REC-4, R-REC-7: the others go on, what the dead node holds waits for its fencing. */
+static void a_crashed_holder_keeps_its_lock_until_it_is_acknowledged(void **state)
+{
+	struct bus *b = *state;
+	uint8_t lvb[LOCKSTEP_LVB_DEFAULT] = "old";
+	uint32_t first = 0;
+	uint32_t second = 0;
+	uint32_t other = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 2, 20);
+	open_session(b, 3, 30);
+	submit(b, 3, 30, ENGINE_OP_LOCK, 0, 0, "r", NULL, &other); /* keeps the resource */
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, LOCKSTEP_LKF_VALBLK, "r", lvb, &first);
+	submit(b, 1, 10, ENGINE_OP_CONVERT, 5, LOCKSTEP_LKF_CONVERT | LOCKSTEP_LKF_VALBLK, NULL, lvb,
+	       &first);
+	submit(b, 2, 20, ENGINE_OP_LOCK, 5, LOCKSTEP_LKF_VALBLK, "r", lvb, &second);
+	crash(b, 1);
+	assert_string_equal(info_of(b, 2).state, "recovering");
+	assert_non_null(strstr(info_of(b, 2).reason, "1 is lost"));
+	assert_int_equal(b->hosts[2].cast_count, 0);
+	other = 0;
+	submit(b, 3, 30, ENGINE_OP_LOCK, 5, 0, "elsewhere", NULL, &other);
+	assert_int_equal(b->hosts[3].cast_count, 2);
+	assert_int_equal(node_fence_ack(b->hosts[3].node, 2), EBUSY);
+	assert_int_equal(node_fence_ack(b->hosts[3].node, 9), ENOENT);
+	assert_int_equal(node_fence_ack(b->hosts[3].node, 1), 0);
+	settle(b);
+	assert_int_equal(b->hosts[2].cast_count, 1);
+	assert_int_equal(b->hosts[2].cast.sb_flags, LOCKSTEP_SBF_VALNOTVALID);
+	assert_string_equal(info_of(b, 2).state, "running");
+	boot(b, 1);
+	assert_string_equal(info_of(b, 1).state, "running");
+	expect_equal(b, 1, 2);
+	expect_equal(b, 1, 3);
+}
+
+/* R-COND-3: a clean rejoin counts as fencing. */
+static void a_reboot_is_as_good_as_fencing(void **state)
+{
+	struct bus *b = *state;
+	uint32_t first = 0;
+	uint32_t second = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 2, 20);
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &first);
+	submit(b, 2, 20, ENGINE_OP_LOCK, 5, 0, "r", NULL, &second);
+	crash(b, 1);
+	assert_int_equal(b->hosts[2].cast_count, 0);
+	boot(b, 1);
+	assert_int_equal(b->hosts[2].cast_count, 1);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+/* R-MERGE-1, R-LOST-1: the minority is stopped; after the merge it tells, kills and rejoins. */
+static void a_cut_off_holder_is_killed_before_its_lock_goes_on(void **state)
+{
+	struct bus *b = *state;
+	uint32_t first = 0;
+	uint32_t second = 0;
+
+	open_session(b, 3, 30);
+	open_session(b, 1, 10);
+	submit(b, 3, 30, ENGINE_OP_LOCK, 5, 0, "r", NULL, &first);
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &second);
+	cut(b, 3);
+	assert_string_equal(info_of(b, 3).state, "stopped");
+	assert_string_equal(info_of(b, 1).state, "recovering");
+	assert_int_equal(b->hosts[3].lost_count, 0);
+	heal(b, 3);
+	assert_int_equal(b->hosts[3].lost_count, 1);
+	assert_int_equal(b->hosts[3].kill_count, 1);
+	assert_int_equal(b->hosts[1].cast_count, 0);
+	assert_string_equal(info_of(b, 3).state, "lost");
+	node_session_killed(b->hosts[3].node, 30);
+	settle(b);
+	assert_int_equal(b->hosts[1].cast_count, 1);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+	node_session_close(b->hosts[3].node, 30);
+}
+
+/* R-MEM-4, R-MEM-7: a clean leave needs no fencing. */
+static void a_node_without_locks_leaves_at_once(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkid = 0;
+	char busy[LOCKSTEP_SPACE_MAX + 1];
+
+	open_session(b, 2, 20);
+	submit(b, 2, 20, ENGINE_OP_LOCK, 5, 0, "r", NULL, &lkid);
+	assert_int_equal(node_stop(b->hosts[2].node, false, busy), EBUSY);
+	assert_string_equal(busy, "default");
+	assert_int_equal(node_stop(b->hosts[1].node, false, busy), 0);
+	settle(b);
+	assert_true(node_idle(b->hosts[1].node));
+	assert_string_equal(info_of(b, 2).state, "running");
+	assert_int_equal(info_of(b, 2).members_count, 2);
+	assert_int_equal(info_of(b, 3).lost_count, 0);
+	expect_equal(b, 2, 3);
+	/* E is {2,3} now: half of it with the lowest nodeid goes on. */
+	crash(b, 1);
+	assert_string_equal(info_of(b, 2).state, "running");
+}
+
+/* R-ERR-1, R-ERR-2. */
+static void refusals_at_submission(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkid = 0;
+	uint32_t wrong = 4711;
+	uint32_t waiting = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 1, 11);
+	submit(b, 1, 10, ENGINE_OP_LOCK, 3, 0, "r", NULL, &lkid);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_CONVERT, 5, LOCKSTEP_LKF_CONVERT, NULL, NULL,
+				&wrong), ENOENT);
+	assert_int_equal(submit(b, 1, 11, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &lkid), ENOENT);
+	submit(b, 1, 11, ENGINE_OP_LOCK, 5, 0, "r", NULL, &waiting);
+	assert_int_equal(submit(b, 1, 11, ENGINE_OP_CONVERT, 3, LOCKSTEP_LKF_CONVERT, NULL, NULL,
+				&waiting), EBUSY);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 9, 0, "r", NULL, &wrong), EINVAL);
+	assert_int_equal(submit(b, 1, 11, ENGINE_OP_CANCEL, 0, LOCKSTEP_LKF_CANCEL, NULL, NULL,
+				&waiting), 0);
+	assert_int_equal(b->hosts[1].cast.status, LOCKSTEP_ECANCEL);
+	assert_int_equal(submit(b, 1, 11, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &waiting), ENOENT);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_CANCEL, 0, LOCKSTEP_LKF_CANCEL, NULL, NULL,
+				&lkid), 0);
+}
+
+/* R-PROC-1: what a session held goes when its connection closes. */
+static void a_closed_session_gives_its_locks_away(void **state)
+{
+	struct bus *b = *state;
+	uint32_t first = 0;
+	uint32_t second = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 2, 20);
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &first);
+	submit(b, 2, 20, ENGINE_OP_LOCK, 5, 0, "r", NULL, &second);
+	node_session_close(b->hosts[1].node, 10);
+	settle(b);
+	assert_int_equal(b->hosts[2].cast_count, 1);
+	expect_equal(b, 1, 3);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_lockspace_is_not_formed_while_a_configured_node_is_unknown),
+		TEST(three_nodes_form_one_lockspace),
+		TEST(a_lock_goes_from_node_to_node),
+		TEST(a_crashed_holder_keeps_its_lock_until_it_is_acknowledged),
+		TEST(a_reboot_is_as_good_as_fencing),
+		TEST(a_cut_off_holder_is_killed_before_its_lock_goes_on),
+		TEST(a_node_without_locks_leaves_at_once),
+		TEST(refusals_at_submission),
+		TEST(a_closed_session_gives_its_locks_away),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
