@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Who has sessions on this daemon, in run_dir/clients/, one file per session: so that a daemon that
+ * follows one that died can find the clients that may still use what their locks protected
+ * (R-MEM-6). Cleared by a reboot, as they are.
+ */
+#ifndef LOCKSTEP_DAEMON_CLIENTS_FILE_H
+#define LOCKSTEP_DAEMON_CLIENTS_FILE_H
+
+#include "plugin/daemon/killer.h"
+
+struct clients_file;
+struct daemon;
+
+/* Makes the directory. Clients of a predecessor that are still there: daemon.clients_remain is set
+ * until they are gone; they are killed under on_lost = kill, else waited for. 0 or negative errno. */
+int clients_file_open(struct daemon *d, struct clients_file **ret);
+struct clients_file *clients_file_free(struct clients_file *f);
+
+void clients_file_add(struct clients_file *f, const struct killer_target *client,
+		      const char *comm);
+void clients_file_remove(struct clients_file *f, const struct killer_target *client);
+
+#endif

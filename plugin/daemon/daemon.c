@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The pump: events -> node -> node_flush() -> actions; and the life of the node object.
+ *
+ * A flush that is "at the end of the iteration" must not be a qb_loop job: with only a job to do
+ * the loop first waits up to 50 ms for descriptors. It is an eventfd of high priority instead,
+ * which is ready at the next poll together with everything that has come in meanwhile.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <syslog.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/assert.h"
+#include "plugin/daemon/cluster.h"
+#include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/log.h"
+#include "plugin/daemon/order.h"
+#include "plugin/daemon/settings.h"
+#include "plugin/daemon/spaces.h"
+#include "plugin/daemon/state_file.h"
+
+#define TICK_MS 100
+#define PUMP_ROUNDS_MAX 64 /* of an order within the process; then clients get their turn */
+#define LEAVING_REPORT_MS 10000
+
+uint64_t clock_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t clock_wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+void daemon_timer(struct daemon *d, enum qb_loop_priority priority, uint64_t ms, void *arg,
+		  qb_loop_timer_dispatch_fn fn, qb_loop_timer_handle *ret)
+{
+	int32_t rc = qb_loop_timer_add(d->loop, priority, ms * 1000000, arg, fn, ret);
+
+	ls_assert(rc == 0);
+}
+
+void daemon_timer_stop(struct daemon *d, qb_loop_timer_handle *timer)
+{
+	if (*timer) {
+		(void)qb_loop_timer_del(d->loop, *timer);
+		*timer = 0;
+	}
+}
+
+static void action_log(const struct node_action *a)
+{
+	uint8_t priority = (uint8_t)(a->value <= LOG_DEBUG ? a->value : LOG_DEBUG);
+
+	qb_log_from_external_source(__func__, __FILE__, "%.*s", priority, __LINE__, 0,
+				    (int)a->size, (const char *)a->data);
+}
+
+static void perform(struct daemon *d, const struct node_action *a)
+{
+	switch (a->type) {
+	case NODE_ACTION_JOIN:
+		if (!d->order) {
+			break;
+		}
+		qb_log(LOG_DEBUG, "group %u is \"%s\": joining", a->group, a->name);
+		d->order->ops->join(d->order, a->group, a->name);
+		break;
+	case NODE_ACTION_LEAVE:
+		if (!d->order) {
+			break;
+		}
+		qb_log(LOG_DEBUG, "group %u: leaving", a->group);
+		d->order->ops->leave(d->order, a->group);
+		break;
+	case NODE_ACTION_MCAST:
+		if (d->order) {
+			d->order->ops->mcast(d->order, a->group, a->data, a->size);
+		}
+		break;
+	case NODE_ACTION_READY:
+	case NODE_ACTION_CAST:
+	case NODE_ACTION_BAST:
+	case NODE_ACTION_LOST:
+	case NODE_ACTION_KILL:
+		ipc_server_action(d->ipc, a);
+		break;
+	case NODE_ACTION_RESERVE:
+		state_file_store(d->state_file, a->token);
+		break;
+	case NODE_ACTION_LOG:
+		action_log(a);
+		break;
+	}
+}
+
+void daemon_pump(struct daemon *d)
+{
+	struct node_action a;
+	bool more = true;
+
+	if (d->pumping) {
+		return;
+	}
+	d->pumping = true;
+	d->dirty = false;
+	for (unsigned int round = 0; d->node && more; round++) {
+		if (round == PUMP_ROUNDS_MAX) {
+			d->dirty = true;
+			eventfd_write(d->kick_fd, 1);
+			break;
+		}
+		node_flush(d->node);
+		while (node_action_next(d->node, &a)) {
+			perform(d, &a);
+		}
+		more = d->order && d->order->ops->deliver && d->order->ops->deliver(d->order);
+	}
+	d->pumping = false;
+}
+
+void daemon_dirty(struct daemon *d)
+{
+	if (!d->dirty) {
+		d->dirty = true;
+		eventfd_write(d->kick_fd, 1);
+	}
+}
+
+static int32_t kicked(int32_t fd, int32_t revents, void *arg)
+{
+	struct daemon *d = arg;
+	eventfd_t count;
+
+	(void)revents;
+	(void)eventfd_read(fd, &count);
+	if (d->dirty) {
+		daemon_pump(d);
+	}
+	return 0;
+}
+
+/* The node that lost its order is given up when its sessions are gone. */
+static void node_bury(struct daemon *d)
+{
+	if (!node_idle(d->node)) {
+		return;
+	}
+	qb_log(LOG_NOTICE, "nothing is left of the old incarnation");
+	d->node = node_free(d->node);
+	d->node_down = false;
+	ipc_server_node_gone(d->ipc);
+}
+
+static void stop_poll(struct daemon *d, uint64_t now)
+{
+	if (d->stopping != DAEMON_STOP_LEAVING) {
+		return;
+	}
+	if ((!d->node || node_idle(d->node)) && (!d->order || d->order->ops->idle(d->order))) {
+		qb_log(LOG_NOTICE, "left everything cleanly, stopping");
+		qb_loop_stop(d->loop);
+	} else if (now - d->leaving_since_ms >= LEAVING_REPORT_MS) {
+		d->leaving_since_ms = now;
+		qb_log(LOG_WARNING, "still leaving the groups");
+	}
+}
+
+static void tick(void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t now = clock_now_ms();
+
+	daemon_timer(d, QB_LOOP_MED, TICK_MS, d, tick, &d->tick_timer);
+	if (d->node) {
+		node_tick(d->node, now, clock_wall_ms());
+		daemon_pump(d);
+	}
+	if (d->node && d->node_down) {
+		node_bury(d);
+	}
+	if (d->standalone && !d->node && !d->clients_remain && d->stopping == DAEMON_RUNNING) {
+		daemon_node_start(d, d->settings->nodeid, &d->settings->nodeid, 1);
+	}
+	stop_poll(d, now);
+}
+
+int daemon_init(struct daemon *d)
+{
+	d->started_ms = clock_now_ms();
+	d->kick_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (d->kick_fd < 0) {
+		return -errno;
+	}
+	d->loop = qb_loop_create();
+	if (!d->loop) {
+		return -ENOMEM;
+	}
+	daemon_timer(d, QB_LOOP_MED, TICK_MS, d, tick, &d->tick_timer);
+	return qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->kick_fd, POLLIN, d, kicked);
+}
+
+void daemon_done(struct daemon *d)
+{
+	d->node = node_free(d->node);
+	if (d->order) {
+		d->order = d->order->ops->free(d->order);
+	}
+	if (d->loop) {
+		qb_loop_destroy(d->loop);
+		d->loop = NULL;
+	}
+	if (d->kick_fd >= 0) {
+		close(d->kick_fd);
+		d->kick_fd = -1;
+	}
+}
+
+void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *configured,
+		       size_t configured_count)
+{
+	struct node_config config = {
+		.nodeid = nodeid,
+		.pid = (uint32_t)getpid(),
+		.on_lost = d->settings->on_lost,
+		.configured = configured,
+		.configured_count = configured_count,
+		.reserved = d->reserved,
+		.window_messages = d->settings->window_messages,
+		.batch_bytes = d->settings->batch_bytes,
+		.session_locks_max = d->settings->session_locks_max,
+		.session_events_max = d->settings->session_events_max,
+		.spaces_max = d->settings->spaces_max,
+		.sessions_max = d->settings->sessions_max,
+	};
+
+	ls_assert(!d->node);
+	if (getrandom(&config.incarnation, sizeof(config.incarnation), 0) !=
+	    (ssize_t)sizeof(config.incarnation)) {
+		/* Early boot without entropy: still different for every start. */
+		config.incarnation = (clock_wall_ms() << 24) ^ ((uint64_t)getpid() << 16);
+	}
+	config.incarnation &= ~(uint64_t)0xffff;
+	d->nodeid = nodeid;
+	d->node = node_new(&config);
+	ls_assert(d->node != NULL);
+	qb_log(LOG_NOTICE, "node %u, incarnation %016llx", nodeid,
+	       (unsigned long long)config.incarnation);
+	node_tick(d->node, clock_now_ms(), clock_wall_ms());
+	spaces_join(d->spaces, d->node);
+	node_order_up(d->node);
+	if (d->standalone) {
+		node_quorum(d->node, (struct node_ring){ nodeid, 1 }, true);
+	}
+	ipc_server_node_new(d->ipc);
+	daemon_pump(d);
+}
+
+void daemon_node_lost(struct daemon *d)
+{
+	if (d->node && !d->node_down) {
+		d->node_down = true;
+		node_order_down(d->node);
+		daemon_pump(d);
+	}
+}
+
+static void leave(struct daemon *d, bool force)
+{
+	char space[LOCKSTEP_SPACE_MAX + 1] = "";
+	int rc = d->node ? node_stop(d->node, force, space) : 0;
+
+	if (rc != 0) {
+		qb_log(LOG_ERR, "not stopping: lockspace \"%s\" is in use on this node", space);
+		ipc_server_users_log(d->ipc);
+		d->stopping = DAEMON_RUNNING;
+		daemon_pump(d);
+		return;
+	}
+	d->stopping = DAEMON_STOP_LEAVING;
+	d->leaving_since_ms = clock_now_ms();
+	daemon_pump(d);
+	stop_poll(d, d->leaving_since_ms);
+}
+
+void daemon_stop_continue(struct daemon *d)
+{
+	if (d->stopping == DAEMON_STOP_KILLING && ipc_server_bound_count(d->ipc) == 0) {
+		leave(d, true);
+	}
+}
+
+void daemon_stop(struct daemon *d, bool force)
+{
+	if (d->stopping == DAEMON_STOP_LEAVING || (d->stopping == DAEMON_STOP_KILLING && force)) {
+		qb_log(LOG_NOTICE, "asked to stop: already stopping");
+		return;
+	}
+	if (!d->node) {
+		qb_log(LOG_NOTICE, "asked to stop: no lockspace is joined, stopping");
+		qb_loop_stop(d->loop);
+		return;
+	}
+	if (!force) {
+		qb_log(LOG_NOTICE, "asked to stop");
+		leave(d, false);
+		return;
+	}
+	qb_log(LOG_WARNING, "asked to stop by force: killing the processes of all sessions first");
+	d->stopping = DAEMON_STOP_KILLING;
+	ipc_server_kill_all(d->ipc);
+	daemon_stop_continue(d);
+}

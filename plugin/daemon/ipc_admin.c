@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See ipc_admin.h. Every answer is computed while the request is processed; a listing is cut into
+ * pages by row number, so nothing is remembered between two requests. Who is privileged is looked up
+ * per connection.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include <qb/qbipcs.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/buf.h"
+#include "lib/ipc/ipc.h"
+#include "plugin/daemon/cluster.h"
+#include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_admin.h"
+#include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/log.h"
+#include "plugin/daemon/settings.h"
+#include "plugin/daemon/spaces.h"
+#include "plugin/engine/engine.h"
+
+#define CONNECTIONS_MAX 256
+#define MEMBERS_MAX 256 /* members and lost members of one lockspace, for listings */
+
+struct ipc_admin {
+	struct daemon *daemon;
+	qb_ipcs_service_t *service;
+	size_t count;
+	uint64_t in[IPC_MESSAGE_MAX / sizeof(uint64_t)];
+	struct buf out;
+};
+
+/* One connection. */
+struct admin {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* One page while it is being filled. */
+struct page {
+	struct buf *out;
+	uint64_t first; /* row number to start at */
+	uint64_t row;   /* number of the next row offered */
+	uint32_t rows;  /* in this page */
+	bool more;
+};
+
+/* Is this row to be put into the page? */
+static bool page_row(struct page *p)
+{
+	uint64_t number = p->row++;
+
+	if (number < p->first) {
+		return false;
+	}
+	if (p->rows == IPC_PAGE_ROWS_MAX) {
+		p->more = true;
+		return false;
+	}
+	p->rows++;
+	return true;
+}
+
+#define text_set(field, text) snprintf((field), sizeof(field), "%s", (text))
+
+/* --- rows -------------------------------------------------------------------------------- */
+
+static void status_answer(struct daemon *d, struct page *p)
+{
+	struct lockstep_status row = { 0 };
+	struct node_info info;
+
+	text_set(row.version, PACKAGE_VERSION);
+	text_set(row.cluster_name, d->cluster_name);
+	text_set(row.node_name, d->node_name);
+	row.nodeid = d->nodeid;
+	row.standalone = d->standalone;
+	row.uptime_ms = clock_now_ms() - d->started_ms;
+	row.corosync = d->cluster && cluster_connected(d->cluster);
+	if (d->node) {
+		node_info_get(d->node, &info);
+		row.quorate = info.quorate;
+		row.ring_seq = info.ring.seq;
+		row.ring_nodeid = info.ring.nodeid;
+		row.spaces = (uint32_t)info.spaces;
+		row.sessions = (uint32_t)info.sessions;
+		text_set(row.state, info.state);
+		text_set(row.reason, info.reason);
+	} else {
+		text_set(row.state, "waiting");
+		if (d->clients_remain) {
+			text_set(row.reason,
+				 "clients of a daemon that died here are still running; nothing is joined before they have ended or the node was rebooted (see the log)");
+		} else if (d->cluster) {
+			text_set(row.reason, cluster_reason(d->cluster));
+		}
+	}
+	if (page_row(p)) {
+		ipc_status_encode(&row, p->out);
+	}
+}
+
+static void spaces_answer(struct daemon *d, struct page *p)
+{
+	struct node_space_info info;
+
+	for (size_t i = 0; d->node && node_space_info_at(d->node, i, &info); i++) {
+		struct lockstep_space_info row = {
+			.seq = info.seq,
+			.stable = info.stable,
+			.digest = info.digest,
+			.epoch = info.epoch,
+			.history = info.history,
+			.generation = info.generation,
+			.lvb_len = info.lvb_len,
+			.members = (uint32_t)info.members_count,
+			.lost_members = (uint32_t)info.lost_count,
+			.local_sessions = (uint32_t)info.local_sessions,
+		};
+
+		if (!page_row(p)) {
+			continue;
+		}
+		text_set(row.name, info.name);
+		text_set(row.state, info.state);
+		text_set(row.reason, info.reason);
+		if (info.engine) {
+			struct engine_totals totals = engine_totals_get(info.engine);
+
+			row.resources = (uint32_t)totals.resources;
+			row.locks = (uint32_t)totals.locks;
+			row.waiting = (uint32_t)(totals.waiting + totals.converting);
+			row.sessions = (uint32_t)totals.sessions;
+		}
+		ipc_space_encode(&row, p->out);
+	}
+}
+
+static void members_answer(struct daemon *d, const char *space, struct page *p)
+{
+	struct node_member_info infos[MEMBERS_MAX];
+	size_t count = node_space_members(d->node, space, infos, MEMBERS_MAX);
+
+	for (size_t i = 0; i < count && i < MEMBERS_MAX; i++) {
+		struct lockstep_member_info row = {
+			.nodeid = infos[i].nodeid,
+			.incarnation = infos[i].incarnation,
+			.slot = infos[i].slot,
+			.local = infos[i].local,
+			.locks = infos[i].locks,
+		};
+
+		if (page_row(p)) {
+			text_set(row.name, cluster_node_name(d, infos[i].nodeid));
+			text_set(row.state, infos[i].state);
+			ipc_member_encode(&row, p->out);
+		}
+	}
+}
+
+struct locks_walk {
+	struct daemon *daemon;
+	struct page *page;
+	const struct engine *engine;
+};
+
+static void lock_row(const struct locks_walk *w, const struct engine_lock_info *info,
+		     struct lockstep_lock_info *ret)
+{
+	static const char queues[] = { '?', 'G', 'C', 'W' };
+	struct engine_resource_info resource;
+
+	*ret = (struct lockstep_lock_info){
+		.name_len = info->name_len,
+		.nodeid = info->nodeid,
+		.session = info->session,
+		.lkid = info->lkid,
+		.queue = queues[info->queue],
+		.granted = info->granted,
+		.requested = info->requested,
+		.token = info->token,
+		.time_ms = info->time_ms,
+		.pid = info->pid,
+		.uid = info->uid,
+		.lost = info->lost,
+		.lvb_invalid = engine_resource_find(w->engine, info->name, info->name_len,
+						    &resource) &&
+			       resource.lvb_invalid,
+	};
+	memcpy(ret->name, info->name, info->name_len);
+	text_set(ret->node_name, cluster_node_name(w->daemon, info->nodeid));
+	text_set(ret->comm, info->comm);
+}
+
+static bool lock_visit(const struct engine_lock_info *info, void *arg)
+{
+	struct locks_walk *w = arg;
+	struct lockstep_lock_info row;
+
+	if (page_row(w->page)) {
+		lock_row(w, info, &row);
+		ipc_lock_encode(&row, w->page->out);
+	}
+	return !w->page->more;
+}
+
+static bool resource_visit(const struct engine_resource_info *info, void *arg)
+{
+	struct locks_walk *w = arg;
+	uint64_t locks = info->granted_count + info->convert_count + info->wait_count;
+
+	/* Pages after the first skip whole resources. */
+	if (w->page->row + locks <= w->page->first) {
+		w->page->row += locks;
+		return true;
+	}
+	engine_locks_visit(w->engine, info->name, info->name_len, lock_visit, w);
+	return !w->page->more;
+}
+
+static void locks_answer(struct daemon *d, const struct engine *engine,
+			 const struct ipc_query *query, struct page *p)
+{
+	struct locks_walk w = { .daemon = d, .page = p, .engine = engine };
+
+	if (!engine) {
+		return;
+	}
+	if (query->has_name) {
+		engine_locks_visit(engine, query->name, query->name_len, lock_visit, &w);
+	} else {
+		engine_resources_visit(engine, resource_visit, &w);
+	}
+}
+
+static bool blocker_visit(const struct engine_lock_info *info, bool by_order, void *arg)
+{
+	struct locks_walk *w = arg;
+	struct lockstep_blocker row = { .by_order = by_order };
+
+	if (page_row(w->page)) {
+		lock_row(w, info, &row.lock);
+		ipc_blocker_encode(&row, w->page->out);
+	}
+	return !w->page->more;
+}
+
+/* An lkid is unique per node and incarnation; of several incarnations one is alive. */
+static bool lock_find(struct daemon *d, const struct engine *engine, const struct ipc_query *query,
+		      struct engine_lock_info *ret)
+{
+	struct node_member_info infos[MEMBERS_MAX];
+	size_t count = node_space_members(d->node, query->space, infos, MEMBERS_MAX);
+
+	for (size_t i = 0; i < count && i < MEMBERS_MAX; i++) {
+		if (infos[i].nodeid == query->nodeid &&
+		    engine_lock_find(engine, infos[i].nodeid, infos[i].incarnation, query->lkid,
+				     ret)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int blockers_answer(struct daemon *d, const struct engine *engine,
+			   const struct ipc_query *query, struct page *p)
+{
+	struct locks_walk w = { .daemon = d, .page = p, .engine = engine };
+	struct engine_lock_info waiter;
+
+	if (!engine || !lock_find(d, engine, query, &waiter)) {
+		return ENOENT;
+	}
+	engine_blockers_visit(engine, &waiter, blocker_visit, &w);
+	return 0;
+}
+
+static void events_answer(struct page *p)
+{
+	const char *line;
+
+	for (size_t i = 0; (line = log_ring_line(i)); i++) {
+		if (page_row(p)) {
+			ipc_line_encode(line, p->out);
+		}
+	}
+}
+
+static void rows_answer(struct ipc_admin *a, int32_t id, const struct ipc_query *query)
+{
+	struct daemon *d = a->daemon;
+	struct page p = { .out = &a->out, .first = query->page };
+	struct node_space_info info;
+	bool of_space = id == IPC_MSG_MEMBERS || id == IPC_MSG_LOCKS || id == IPC_MSG_BLOCKERS;
+	int error = 0;
+	size_t at = ipc_page_begin(&a->out, query->tag, 0);
+
+	if (of_space && (!d->node || !node_space_info_find(d->node, query->space, &info))) {
+		error = ENOENT;
+	} else if (id == IPC_MSG_STATUS) {
+		status_answer(d, &p);
+	} else if (id == IPC_MSG_SPACES) {
+		spaces_answer(d, &p);
+	} else if (id == IPC_MSG_MEMBERS) {
+		members_answer(d, query->space, &p);
+	} else if (id == IPC_MSG_LOCKS) {
+		locks_answer(d, info.engine, query, &p);
+	} else if (id == IPC_MSG_BLOCKERS) {
+		error = blockers_answer(d, info.engine, query, &p);
+	} else {
+		events_answer(&p);
+	}
+	if (error != 0) {
+		buf_clear(&a->out);
+		at = ipc_page_begin(&a->out, query->tag, (uint32_t)error);
+	}
+	ipc_page_end(&a->out, at, p.rows, p.more ? p.first + p.rows : 0);
+}
+
+/* --- verbs ------------------------------------------------------------------------------- */
+
+/* 0 or a positive errno. */
+static int space_status(struct daemon *d, const char *space)
+{
+	struct node_space_info info;
+
+	if (d->node && node_space_info_find(d->node, space, &info)) {
+		return info.ready ? 0 : EINPROGRESS;
+	}
+	return spaces_find(d->spaces, space) ? EINPROGRESS : ENOENT;
+}
+
+static int fence_ack(struct daemon *d, const struct admin *admin, uint32_t nodeid)
+{
+	int rc = d->node ? node_fence_ack(d->node, nodeid) : EAGAIN;
+
+	qb_log(LOG_WARNING, "uid %u acknowledges by hand that node %u (%s) is down: %s", admin->uid,
+	       nodeid, cluster_node_name(d, nodeid), rc == 0 ? "accepted" : strerror(rc));
+	return rc;
+}
+
+static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
+		const struct ipc_query *query, struct ipc_result *result)
+{
+	struct daemon *d = a->daemon;
+	unsigned int count = 0;
+	int rc;
+
+	if (id != IPC_MSG_NODE_ID && id != IPC_MSG_SPACE_STATUS && !ipc_privileged(admin->uid)) {
+		return EPERM;
+	}
+	switch (id) {
+	case IPC_MSG_SPACE_CREATE:
+		rc = spaces_create(d->spaces, d->node, query->space, query->lvb_len, query->flags,
+				   admin->uid, admin->gid);
+		qb_log(LOG_INFO, "uid %u creates lockspace \"%s\": %s", admin->uid, query->space,
+		       rc == 0 ? "accepted" : strerror(rc));
+		return rc;
+	case IPC_MSG_SPACE_RELEASE:
+		rc = spaces_release(d->spaces, d->node, query->space, query->flags, &count);
+		result->value = count;
+		qb_log(LOG_INFO, "uid %u releases lockspace \"%s\" (force %u): %s", admin->uid,
+		       query->space, query->flags, rc == 0 ? "accepted" : strerror(rc));
+		return rc;
+	case IPC_MSG_FENCE_ACK:
+		return fence_ack(d, admin, query->nodeid);
+	case IPC_MSG_NODE_ID:
+		return cluster_node_id(d, query->text, &result->value);
+	case IPC_MSG_SPACE_STATUS:
+		return space_status(d, query->space);
+	default:
+		return EOPNOTSUPP;
+	}
+}
+
+static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, const void *body,
+		   size_t size)
+{
+	struct ipc_result result = { 0 };
+	struct ipc_query query;
+
+	if (ipc_query_decode(body, size, &query) != 0) {
+		result.error = EBADMSG;
+		ipc_result_encode(&result, &a->out);
+		return;
+	}
+	result.tag = query.tag;
+	switch (id) {
+	case IPC_MSG_STATUS:
+	case IPC_MSG_SPACES:
+	case IPC_MSG_MEMBERS:
+	case IPC_MSG_LOCKS:
+	case IPC_MSG_BLOCKERS:
+	case IPC_MSG_EVENTS:
+		rows_answer(a, id, &query);
+		return;
+	default:
+		result.error = (uint32_t)verb(a, admin, id, &query, &result);
+		ipc_result_encode(&result, &a->out);
+		if (a->daemon->node) {
+			daemon_dirty(a->daemon);
+		}
+		return;
+	}
+}
+
+/* --- connections ------------------------------------------------------------------------- */
+
+static struct ipc_admin *service_of(qb_ipcs_connection_t *c)
+{
+	return qb_ipcs_connection_service_context_get(c);
+}
+
+static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	struct ipc_admin *a = service_of(c);
+	const struct admin *admin = qb_ipcs_context_get(c);
+	struct qb_ipc_request_header header;
+
+	if (!admin || size < sizeof(header) || size > IPC_MESSAGE_MAX) {
+		return 0;
+	}
+	memcpy(a->in, data, size);
+	memcpy(&header, a->in, sizeof(header));
+	buf_clear(&a->out);
+	answer(a, admin, header.id, (const uint8_t *)a->in + sizeof(header),
+	       size - sizeof(header));
+	ls_assert(a->out.size <= IPC_BODY_MAX);
+	(void)ipc_response_send(c, header.id, a->out.data, a->out.size);
+	return 0;
+}
+
+static int32_t connection_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
+{
+	struct ipc_admin *a = service_of(c);
+	struct admin *admin;
+	int rc = ipc_accept_check(a->daemon, c, uid, gid);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (a->count >= CONNECTIONS_MAX) {
+		return -EUSERS;
+	}
+	admin = calloc(1, sizeof(*admin));
+	if (!admin) {
+		return -ENOMEM;
+	}
+	admin->uid = uid;
+	admin->gid = gid;
+	a->count++;
+	qb_ipcs_context_set(c, admin);
+	return 0;
+}
+
+static void connection_created(qb_ipcs_connection_t *c)
+{
+	if (qb_ipcs_connection_get_buffer_size(c) > 1 << 20) {
+		qb_ipcs_disconnect(c);
+	}
+}
+
+static int32_t connection_closed(qb_ipcs_connection_t *c)
+{
+	(void)c;
+	return 0;
+}
+
+/* Also comes for a connection that was accepted and never created. */
+static void connection_destroyed(qb_ipcs_connection_t *c)
+{
+	struct admin *admin = qb_ipcs_context_get(c);
+
+	if (admin) {
+		qb_ipcs_context_set(c, NULL);
+		service_of(c)->count--;
+		free(admin);
+	}
+}
+
+int ipc_admin_open(struct daemon *d, struct ipc_admin **ret)
+{
+	struct qb_ipcs_service_handlers handlers = {
+		.connection_accept = connection_accept,
+		.connection_created = connection_created,
+		.msg_process = message,
+		.connection_closed = connection_closed,
+		.connection_destroyed = connection_destroyed,
+	};
+	struct ipc_admin *a = calloc(1, sizeof(*a));
+	char name[96];
+	int rc;
+
+	if (!a) {
+		return -ENOMEM;
+	}
+	a->daemon = d;
+	snprintf(name, sizeof(name), "%s%s", d->settings->ipc_name, IPC_ADMIN_SUFFIX);
+	a->service = qb_ipcs_create(name, 0, QB_IPC_NATIVE, &handlers);
+	if (!a->service) {
+		free(a);
+		return -ENOMEM;
+	}
+	qb_ipcs_service_context_set(a->service, a);
+	ipc_poll_handlers_set(d, a->service);
+	rc = qb_ipcs_run(a->service);
+	if (rc != 0) {
+		free(a);
+		return rc;
+	}
+	*ret = a;
+	return 0;
+}
+
+struct ipc_admin *ipc_admin_free(struct ipc_admin *a)
+{
+	if (a) {
+		qb_ipcs_destroy(a->service);
+		buf_done(&a->out);
+		free(a);
+	}
+	return NULL;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The administration service, "<ipc_name>-admin": status, listings and verbs. Its connections hold
+ * no locks, and it answers also when locking is stopped.
+ */
+#ifndef LOCKSTEP_DAEMON_IPC_ADMIN_H
+#define LOCKSTEP_DAEMON_IPC_ADMIN_H
+
+struct daemon;
+struct ipc_admin;
+
+/* 0 or a negative errno, as ipc_server_open(). */
+int ipc_admin_open(struct daemon *d, struct ipc_admin **ret);
+struct ipc_admin *ipc_admin_free(struct ipc_admin *a);
+
+#endif

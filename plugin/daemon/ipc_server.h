@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sessions service: one libqb connection, one session (lib/ipc/ipc.h). Bytes of clients come
+ * in here and are validated here; what the node says to a session goes out here.
+ */
+#ifndef LOCKSTEP_DAEMON_IPC_SERVER_H
+#define LOCKSTEP_DAEMON_IPC_SERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <qb/qbipcs.h>
+
+struct daemon;
+struct ipc_server;
+struct node_action;
+
+/* 0 or a negative errno; -EADDRINUSE: a daemon with this IPC name runs already. */
+int ipc_server_open(struct daemon *d, struct ipc_server **ret);
+struct ipc_server *ipc_server_free(struct ipc_server *s);
+
+/* READY, CAST, BAST, LOST, KILL. */
+void ipc_server_action(struct ipc_server *s, const struct node_action *a);
+/* A node was made: sessions that wait for one are opened. */
+void ipc_server_node_new(struct ipc_server *s);
+/* The node was freed: whoever was on it is told, if that has not happened. */
+void ipc_server_node_gone(struct ipc_server *s);
+
+/* Connections that are open, and those of them that are bound to a lockspace. */
+size_t ipc_server_bound_count(const struct ipc_server *s);
+void ipc_server_users_log(const struct ipc_server *s);
+/* SIGKILL for the processes of all bound sessions; daemon_stop_continue() as they go. */
+void ipc_server_kill_all(struct ipc_server *s);
+
+/* --- shared with the administration service ---------------------------------------------- */
+
+/* Who may connect at all: root, the daemon's own user, members of ipc_group. */
+int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t gid);
+/* Who may administrate: root and the daemon's own user. */
+bool ipc_privileged(uid_t uid);
+void ipc_poll_handlers_set(struct daemon *d, qb_ipcs_service_t *service);
+/* libqb's header and @size bytes of body. 0 or a negative errno of libqb. */
+int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size);
+
+#endif

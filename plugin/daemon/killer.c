@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * See killer.h. One pass over /proc serves all jobs. A round ends when every process it killed is
+ * gone (its pidfd is readable); the next round follows at once, since a child may have been born
+ * meanwhile, and later when there is nobody to be seen who could be waited for.
+ *
+ * The pid is not reused under our hands: the directory of descriptors is opened first, then the
+ * pidfd, then the descriptor is looked at once more through that directory, which belongs to the
+ * process it was opened for and to no other.
+ */
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/list.h"
+#include "plugin/daemon/daemon.h"
+#include "plugin/daemon/killer.h"
+#include "plugin/daemon/log.h"
+
+#define RETRY_MS 100
+#define WAIT_MS 1000      /* between looks where processes are only waited for */
+#define REPORT_MS 10000
+
+struct killer_job {
+	struct list link;
+	struct killer_target target;
+	bool kill;
+	bool seen; /* in this round */
+	char name[128];
+	void *arg;
+	void (*done)(void *arg);
+};
+
+/* A process that was sent SIGKILL. */
+struct victim {
+	struct list link;
+	struct killer *killer;
+	int pidfd;
+	pid_t pid;
+};
+
+struct killer {
+	struct daemon *daemon;
+	struct list jobs;
+	struct list victims;
+	qb_loop_timer_handle timer;
+	uint64_t reported_ms;
+};
+
+static void round_run(void *arg);
+
+struct killer *killer_new(struct daemon *d)
+{
+	struct killer *k = calloc(1, sizeof(*k));
+
+	ls_assert(k != NULL);
+	k->daemon = d;
+	list_init(&k->jobs);
+	list_init(&k->victims);
+	return k;
+}
+
+static void victim_free(struct victim *v)
+{
+	qb_loop_poll_del(v->killer->daemon->loop, v->pidfd);
+	close(v->pidfd);
+	list_remove(&v->link);
+	free(v);
+}
+
+struct killer *killer_free(struct killer *k)
+{
+	if (k) {
+		daemon_timer_stop(k->daemon, &k->timer);
+		list_for_each_safe (pos, &k->victims) {
+			victim_free(list_entry(pos, struct victim, link));
+		}
+		list_for_each_safe (pos, &k->jobs) {
+			free(list_entry(pos, struct killer_job, link));
+		}
+		free(k);
+	}
+	return NULL;
+}
+
+uint64_t killer_peer_inode(int fd)
+{
+	struct stat st;
+	struct {
+		struct nlmsghdr header;
+		struct unix_diag_req diag;
+	} request = {
+		.header = { .nlmsg_len = sizeof(request),
+			    .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+			    .nlmsg_flags = NLM_F_REQUEST },
+		.diag = { .sdiag_family = AF_UNIX,
+			  .udiag_states = UINT32_MAX,
+			  .udiag_show = UDIAG_SHOW_PEER,
+			  .udiag_cookie = { UINT32_MAX, UINT32_MAX } },
+	};
+	union {
+		struct nlmsghdr header;
+		char bytes[4096];
+	} answer;
+	uint32_t peer = 0;
+	ssize_t size;
+	int netlink;
+
+	if (fstat(fd, &st) != 0) {
+		return 0;
+	}
+	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+	if (netlink < 0) {
+		return 0;
+	}
+	request.diag.udiag_ino = (uint32_t)st.st_ino;
+	/* The kernel answers within send(), so this does not wait. */
+	size = send(netlink, &request, sizeof(request), 0);
+	if (size == (ssize_t)sizeof(request)) {
+		size = recv(netlink, &answer, sizeof(answer), MSG_DONTWAIT);
+	}
+	close(netlink);
+	if (size > 0 && NLMSG_OK(&answer.header, size) &&
+	    answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY) {
+		struct unix_diag_msg *diag = NLMSG_DATA(&answer.header);
+		struct rtattr *attr = (struct rtattr *)(void *)(diag + 1);
+		size_t left = answer.header.nlmsg_len - NLMSG_LENGTH(sizeof(*diag));
+
+		for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+			if (attr->rta_type == UNIX_DIAG_PEER &&
+			    RTA_PAYLOAD(attr) == sizeof(peer)) {
+				memcpy(&peer, RTA_DATA(attr), sizeof(peer));
+			}
+		}
+	}
+	return peer;
+}
+
+uint64_t killer_start_time(pid_t pid)
+{
+	char path[64];
+	char text[1024];
+	char *p;
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return 0;
+	}
+	size = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (size <= 0) {
+		return 0;
+	}
+	text[size] = '\0';
+	/* The command name may hold anything; field 3 follows its last ')', the start is field 22. */
+	p = strrchr(text, ')');
+	for (int field = 2; p && field < 22; field++) {
+		p = strchr(p + 1, ' ');
+	}
+	return p ? strtoull(p, NULL, 10) : 0;
+}
+
+static uint64_t link_inode(int dir_fd, const char *name)
+{
+	char target[64];
+	ssize_t size = readlinkat(dir_fd, name, target, sizeof(target) - 1);
+
+	if (size <= 0) {
+		return 0;
+	}
+	target[size] = '\0';
+	return strncmp(target, "socket:[", 8) == 0 ? strtoull(target + 8, NULL, 10) : 0;
+}
+
+static int32_t victim_gone(int32_t fd, int32_t revents, void *arg)
+{
+	struct victim *v = arg;
+	struct killer *k = v->killer;
+
+	(void)fd;
+	(void)revents;
+	victim_free(v);
+	if (list_empty(&k->victims)) {
+		daemon_timer_stop(k->daemon, &k->timer);
+		round_run(k);
+	}
+	return 0; /* victim_free() took it from the loop */
+}
+
+static bool victim_known(const struct killer *k, pid_t pid)
+{
+	list_for_each (pos, &k->victims) {
+		if (list_entry(pos, struct victim, link)->pid == pid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* @still: is the process the pidfd was opened for the one we looked at? */
+static void victim_kill(struct killer *k, const struct killer_job *job, pid_t pid, int dir_fd,
+			const char *descriptor)
+{
+	struct victim *v;
+	int fd;
+
+	if (victim_known(k, pid)) {
+		return;
+	}
+	fd = pidfd_open(pid, 0);
+	if (fd < 0) {
+		return; /* gone, or the next round sees it */
+	}
+	if (descriptor ? link_inode(dir_fd, descriptor) != job->target.inode :
+			 killer_start_time(pid) != job->target.start) {
+		close(fd);
+		return;
+	}
+	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) != 0 && errno != ESRCH) {
+		qb_log(LOG_ERR, "cannot kill process %ld (%s): %s", (long)pid, job->name,
+		       strerror(errno));
+		close(fd);
+		return;
+	}
+	qb_log(LOG_WARNING, "killed process %ld (%s)", (long)pid, job->name);
+	v = calloc(1, sizeof(*v));
+	ls_assert(v != NULL);
+	*v = (struct victim){ .killer = k, .pidfd = fd, .pid = pid };
+	list_push_tail(&k->victims, &v->link);
+	(void)qb_loop_poll_add(k->daemon->loop, QB_LOOP_HIGH, fd, POLLIN, v, victim_gone);
+}
+
+static void process_look(struct killer *k, pid_t pid)
+{
+	char path[64];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
+	dir = opendir(path);
+	if (!dir) {
+		return;
+	}
+	while ((entry = readdir(dir))) {
+		uint64_t inode = entry->d_name[0] == '.' ? 0 :
+							   link_inode(dirfd(dir), entry->d_name);
+
+		if (inode == 0) {
+			continue;
+		}
+		list_for_each (pos, &k->jobs) {
+			struct killer_job *job = list_entry(pos, struct killer_job, link);
+
+			if (job->target.inode == inode) {
+				job->seen = true;
+				if (job->kill) {
+					victim_kill(k, job, pid, dirfd(dir), entry->d_name);
+				}
+			}
+		}
+	}
+	closedir(dir);
+}
+
+static void processes_look(struct killer *k)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	if (!proc) {
+		/* Nothing is known of anybody: all jobs go on waiting. */
+		list_for_each (pos, &k->jobs) {
+			list_entry(pos, struct killer_job, link)->seen = true;
+		}
+		return;
+	}
+	while ((entry = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
+
+		if (pid > 0 && pid != getpid()) {
+			process_look(k, pid);
+		}
+	}
+	closedir(proc);
+}
+
+static void report(struct killer *k, const struct killer_job *job)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now - k->reported_ms >= REPORT_MS) {
+		k->reported_ms = now;
+		qb_log(LOG_WARNING, "%s: its processes are still there%s", job->name,
+		       job->kill ? "" : "; waiting for them to end");
+	}
+}
+
+static void round_run(void *arg)
+{
+	struct killer *k = arg;
+	bool more = false;
+	bool killing = false;
+	struct list finished;
+
+	k->timer = 0;
+	list_init(&finished);
+	list_for_each (pos, &k->jobs) {
+		struct killer_job *job = list_entry(pos, struct killer_job, link);
+		const struct killer_target *t = &job->target;
+
+		job->seen = t->inode == 0 && killer_start_time(t->pid) == t->start && t->start != 0;
+		if (job->seen && job->kill) {
+			victim_kill(k, job, t->pid, -1, NULL);
+		}
+	}
+	processes_look(k);
+	list_for_each_safe (pos, &k->jobs) {
+		struct killer_job *job = list_entry(pos, struct killer_job, link);
+
+		if (job->seen) {
+			more = true;
+			killing |= job->kill;
+			report(k, job);
+		} else if (list_empty(&k->victims)) {
+			list_remove(&job->link);
+			list_push_tail(&finished, &job->link);
+		} else {
+			more = true; /* a process on its way out has closed its descriptors */
+			killing = true;
+		}
+	}
+	if (more) {
+		daemon_timer(k->daemon, QB_LOOP_MED, killing ? RETRY_MS : WAIT_MS, k, round_run,
+			     &k->timer);
+	}
+	while (!list_empty(&finished)) {
+		struct killer_job *job = list_entry(finished.next, struct killer_job, link);
+		void (*done)(void *) = job->done;
+		void *done_arg = job->arg;
+
+		list_remove(&job->link);
+		free(job);
+		done(done_arg);
+	}
+}
+
+void killer_start(struct killer *k, const struct killer_target *target, bool kill,
+		  const char *name, void *arg, void (*done)(void *arg))
+{
+	struct killer_job *job = calloc(1, sizeof(*job));
+
+	ls_assert(job != NULL);
+	job->target = *target;
+	job->kill = kill;
+	job->arg = arg;
+	job->done = done;
+	snprintf(job->name, sizeof(job->name), "%s", name);
+	list_push_tail(&k->jobs, &job->link);
+	/* Several sessions are often ended together: one pass for all. */
+	daemon_timer_stop(k->daemon, &k->timer);
+	daemon_timer(k->daemon, QB_LOOP_HIGH, 0, k, round_run, &k->timer);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See spaces.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/list.h"
+#include "plugin/daemon/log.h"
+#include "plugin/daemon/spaces.h"
+#include "plugin/node/node.h"
+
+#define MODE_DEFAULT 0660 /* as Debian's udev rule gives for the kernel's lockspaces */
+
+struct space {
+	struct list link;
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	unsigned int count;
+	uint16_t lvb_len;
+	mode_t mode;
+	uid_t uid;
+	gid_t gid;
+};
+
+struct spaces {
+	struct list list;
+};
+
+struct spaces *spaces_new(void)
+{
+	struct spaces *s = calloc(1, sizeof(*s));
+
+	ls_assert(s != NULL);
+	list_init(&s->list);
+	return s;
+}
+
+struct spaces *spaces_free(struct spaces *s)
+{
+	if (s) {
+		list_for_each_safe (pos, &s->list) {
+			free(list_entry(pos, struct space, link));
+		}
+		free(s);
+	}
+	return NULL;
+}
+
+bool spaces_name_valid(const char *name)
+{
+	size_t length = strnlen(name, LOCKSTEP_SPACE_MAX + 1);
+
+	if (length == 0 || length > LOCKSTEP_SPACE_MAX || strcmp(name, ".") == 0 ||
+	    strcmp(name, "..") == 0) {
+		return false;
+	}
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)name[i];
+
+		if (c == '/' || c < 0x20 || c == 0x7f) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static struct space *find(const struct spaces *s, const char *name)
+{
+	list_for_each (pos, &s->list) {
+		struct space *space = list_entry(pos, struct space, link);
+
+		if (strcmp(space->name, name) == 0) {
+			return space;
+		}
+	}
+	return NULL;
+}
+
+int spaces_create(struct spaces *s, struct node *n, const char *name, uint16_t lvb_len,
+		  mode_t mode, uid_t uid, gid_t gid)
+{
+	struct space *space = find(s, name);
+	int rc;
+
+	if (!spaces_name_valid(name) || lvb_len > LOCKSTEP_LVB_MAX || lvb_len % 8 != 0) {
+		return EINVAL;
+	}
+	rc = n ? node_space_create(n, name, lvb_len) : 0;
+	if (rc != 0) {
+		return rc;
+	}
+	if (!space) {
+		space = calloc(1, sizeof(*space));
+		ls_assert(space != NULL);
+		memcpy(space->name, name, strlen(name) + 1);
+		space->lvb_len = lvb_len;
+		space->mode = mode != 0 ? mode & 0777 : MODE_DEFAULT;
+		space->uid = uid;
+		space->gid = gid;
+		list_push_tail(&s->list, &space->link);
+	}
+	space->count++;
+	return 0;
+}
+
+int spaces_release(struct spaces *s, struct node *n, const char *name, unsigned int force,
+		   unsigned int *ret_count)
+{
+	struct space *space = find(s, name);
+	unsigned int count;
+	int rc;
+
+	if (n) {
+		rc = node_space_release(n, name, force, &count);
+		if (rc != 0) {
+			return rc;
+		}
+	} else if (!space) {
+		return ENOENT;
+	} else {
+		count = space->count - 1;
+	}
+	if (space) {
+		space->count = count;
+		if (count == 0) {
+			list_remove(&space->link);
+			free(space);
+		}
+	}
+	*ret_count = count;
+	return 0;
+}
+
+void spaces_join(struct spaces *s, struct node *n)
+{
+	list_for_each (pos, &s->list) {
+		struct space *space = list_entry(pos, struct space, link);
+
+		for (unsigned int i = 0; i < space->count; i++) {
+			int rc = node_space_create(n, space->name, space->lvb_len);
+
+			if (rc != 0) {
+				qb_log(LOG_ERR, "cannot join lockspace \"%s\": %s", space->name,
+				       strerror(rc));
+				break;
+			}
+		}
+	}
+}
+
+bool spaces_find(const struct spaces *s, const char *name)
+{
+	return find(s, name) != NULL;
+}
+
+bool spaces_may_open(const struct spaces *s, const char *name, uid_t uid, gid_t gid)
+{
+	const struct space *space = find(s, name);
+	mode_t mode = space ? space->mode : MODE_DEFAULT;
+
+	if (uid == 0 || (space && space->uid == uid && (mode & 0600) == 0600)) {
+		return true;
+	}
+	if (space && space->gid == gid && (mode & 0060) == 0060) {
+		return true;
+	}
+	return (mode & 0006) == 0006;
+}

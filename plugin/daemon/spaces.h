@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The lockspaces this daemon was asked to be in, and who may open them (R-LS-3, R-LS-10). The node
+ * object has its own table; this one outlives it, so that a node that comes back after Corosync
+ * was gone joins the same lockspaces again.
+ */
+#ifndef LOCKSTEP_DAEMON_SPACES_H
+#define LOCKSTEP_DAEMON_SPACES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct node;
+struct spaces;
+
+struct spaces *spaces_new(void);
+struct spaces *spaces_free(struct spaces *s);
+
+/* R-LS-1, and printable by anybody. */
+bool spaces_name_valid(const char *name);
+
+/* One more on the create count. @mode 0: 0660. Owner and mode are those of the first. @n may be
+ * NULL: it is joined when there is a node. 0 or a positive errno. */
+int spaces_create(struct spaces *s, struct node *n, const char *name, uint16_t lvb_len,
+		  mode_t mode, uid_t uid, gid_t gid);
+/* As node_space_release(); works without a node too. */
+int spaces_release(struct spaces *s, struct node *n, const char *name, unsigned int force,
+		   unsigned int *ret_count);
+/* For a new node object. */
+void spaces_join(struct spaces *s, struct node *n);
+/* Is it there (on this node)? */
+bool spaces_find(const struct spaces *s, const char *name);
+/* May that user open sessions on it? */
+bool spaces_may_open(const struct spaces *s, const char *name, uid_t uid, gid_t gid);
+
+#endif
