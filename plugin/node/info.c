@@ -161,6 +161,25 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 	}
 }
 
+/* Running, but somebody does not confirm: grants wait for it (R-STAB-4). */
+static void reason_running(const struct space *s, char *ret, size_t size)
+{
+	char number[16];
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->behind_ms != 0 && s->node->now_ms - m->behind_ms >= 1000) {
+			(void)base_format(ret, size,
+					  "grants wait for node %s, whose daemon has not answered for "
+					  "%llu s",
+					  name_of(s->node, m->nodeid, number),
+					  (unsigned long long)(s->node->now_ms - m->behind_ms) / 1000);
+			return;
+		}
+	}
+}
+
 static void space_info_fill(const struct space *s, struct node_space_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -175,6 +194,8 @@ static void space_info_fill(const struct space *s, struct node_space_info *ret)
 		reason_stopped(s, ret->reason, sizeof(ret->reason));
 	} else if (s->state == SPACE_RECOVERING) {
 		reason_recovering(s, ret->reason, sizeof(ret->reason));
+	} else {
+		reason_running(s, ret->reason, sizeof(ret->reason));
 	}
 	ret->view = s->view;
 	ret->local_sessions = s->sessions_count;
@@ -420,6 +441,7 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_FOREIGN_SEEN] = "foreign_seen",
 		[COUNTER_DIGEST_MISMATCH] = "digest_mismatch",
 		[COUNTER_NUMBER_GAPS] = "number_gaps",
+		[COUNTER_EVICTIONS] = "evictions",
 		[COUNTER_BASTS] = "basts",
 		[COUNTER_CASTS] = "casts",
 		[COUNTER_STABLE_WAITS] = "stable_waits",

@@ -39,6 +39,7 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(session_events_max, 10000);
 	DEFAULT(spaces_max, 64);
 	DEFAULT(sessions_max, 4096);
+	DEFAULT(confirm_timeout_ms, 5000);
 #undef DEFAULT
 	n->incarnation_next = config->incarnation + 1;
 	n->group_next = NODE_DAEMONS_GROUP + 1;

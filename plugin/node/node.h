@@ -67,6 +67,7 @@ struct node_config {
 	uint32_t session_events_max; /* undelivered completions and ops in flight, 10000 */
 	uint32_t spaces_max;        /* 64 */
 	uint32_t sessions_max;      /* on this node, 4096 */
+	uint32_t confirm_timeout_ms; /* R-STAB-4, 5000 */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
 	uint32_t mutations;
 };
@@ -133,7 +134,7 @@ void node_name_set(struct node *n, uint32_t nodeid, const char *name);
 /* --- time ------------------------------------------------------------------------------- */
 
 /* @now_ms monotonic; @wall_ms since the epoch (goes into ops, never into decisions). About ten times
- * a second, and once before the first event. */
+ * a second, followed by node_flush(), and once before the first event. */
 void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms);
 /* End of a loop iteration: packs collected ops into messages, sends confirms, releases what has
  * become stable. */

@@ -65,6 +65,9 @@ struct member {
 	bool sync_sent;       /* local: this node, as donor, has sent its sync-begin */
 	uint32_t slot;        /* 0 none yet */
 	uint64_t confirmed;   /* seq, in the current epoch; local knowledge, not digested */
+	uint64_t behind_seq;  /* local: `confirmed` when it was first seen to be due for more */
+	uint64_t behind_ms;   /* local: since when; 0 not behind */
+	bool evict_sent;      /* local */
 };
 
 /* A carrier that departed uncleanly since the last recovery point. */
@@ -224,6 +227,11 @@ struct space {
 	uint64_t stable;
 	uint64_t confirm_sent;     /* in this epoch */
 	uint64_t confirm_wanted;   /* largest seq with an effect another node must wait for */
+	/* Who must confirm up to where, to notice who does not: the latest seq with an effect that
+	 * waits, its owner, and the latest one of any other owner. */
+	uint64_t awaited_seq;
+	uint32_t awaited_owner;
+	uint64_t awaited_seq_other;
 
 	/* sending */
 	uint64_t number;           /* last sent */
@@ -320,6 +328,7 @@ enum counter {
 	COUNTER_FOREIGN_SEEN,
 	COUNTER_DIGEST_MISMATCH,
 	COUNTER_NUMBER_GAPS,
+	COUNTER_EVICTIONS,
 	COUNTER_BASTS,
 	COUNTER_CASTS,
 	COUNTER_STABLE_WAITS,
@@ -421,6 +430,7 @@ void view_fenced(struct space *s, struct member *m, const struct wire_body *b);
 void view_synced(struct space *s, struct member *m);
 void view_left_clean(struct space *s, struct member *m);
 void view_expel(struct space *s, struct member *m);
+void view_evict(struct space *s, const struct member *by, const struct wire_body *b);
 void view_form(struct space *s, struct member *m, const struct wire_body *b);
 uint64_t view_group_key(const struct space *s);
 uint64_t view_digest(const struct space *s);
@@ -442,6 +452,8 @@ void stream_apply(struct space *s, struct engine_op *op);
 void stream_held_apply(struct space *s);
 void stream_held_clear(struct space *s);
 void stream_stable_update(struct space *s);
+/* Who has not answered for longer than confirm_timeout_ms; NULL nobody. */
+struct member *stream_behind(struct space *s);
 void stream_release(struct space *s);
 void stream_epoch_changed(struct space *s);
 void stream_sent_clear(struct space *s);

@@ -318,6 +318,19 @@ static void leave_progress(struct space *s)
 	}
 }
 
+static void evict_progress(struct space *s)
+{
+	struct member *late = stream_behind(s);
+
+	if (!late || late->evict_sent || !space_quorum_ok(s)) {
+		return;
+	}
+	struct wire_body body = { .nodeid = late->nodeid, .incarnation = late->incarnation };
+
+	late->evict_sent = true;
+	stream_send(s, WIRE_EVICT, &body, NULL);
+}
+
 static void carrier_progress(struct space *s)
 {
 	ready_progress(s);
@@ -332,6 +345,7 @@ static void carrier_progress(struct space *s)
 		stream_send(s, WIRE_CONFIRM, NULL, NULL);
 	}
 	stream_release(s);
+	evict_progress(s);
 	if (s->state != SPACE_STOPPED &&
 	    engine_seq(s->engine) + RESERVE_STEP / 2 > s->node->reserved) {
 		(void)daemons_reserve(s->node, s->node->reserved + RESERVE_STEP);

@@ -139,6 +139,8 @@ void stream_epoch_changed(struct space *s)
 {
 	s->confirm_sent = 0;
 	s->confirm_wanted = 0;
+	s->awaited_seq = 0;
+	s->awaited_seq_other = 0;
 	s->sent_ops_old = 0;
 	list_for_each(item, &s->sent) {
 		const struct sent *sent = list_entry(item, struct sent, item);
@@ -162,6 +164,13 @@ void stream_apply(struct space *s, struct engine_op *op)
 	for (size_t i = 0; i < s->effects.count; i++) {
 		const struct engine_effect *effect = &s->effects.items[i];
 
+		if (effect->needs_stable) {
+			if (effect->nodeid != s->awaited_owner) {
+				s->awaited_seq_other = s->awaited_seq;
+				s->awaited_owner = effect->nodeid;
+			}
+			s->awaited_seq = effect->seq;
+		}
 		if (effect->nodeid == n->config.nodeid && effect->incarnation == s->incarnation) {
 			session_effect(s, effect);
 		} else if (effect->needs_stable && effect->seq > s->confirm_wanted) {
@@ -363,6 +372,11 @@ static bool deliver(struct space *s, struct member *m, const struct wire_header 
 			view_synced(s, m);
 		}
 		break;
+	case WIRE_EVICT:
+		if (h->epoch == s->epoch) {
+			view_evict(s, m, b);
+		}
+		break;
 	default:
 		break;
 	}
@@ -453,6 +467,49 @@ void stream_stable_update(struct space *s)
 	if (stable != UINT64_MAX && stable > s->stable) {
 		s->stable = stable;
 	}
+}
+
+/* What @m owes: ready while stopped, else a confirm of everything somebody else waits for. */
+static bool owes(const struct space *s, const struct member *m)
+{
+	if (s->state == SPACE_STOPPED) {
+		return m->carrier && s->ready_sent && !m->ready;
+	}
+	uint64_t due = m->nodeid == s->awaited_owner ? s->awaited_seq_other : s->awaited_seq;
+
+	return m->confirmer && m->carrier && m->confirmed < due;
+}
+
+struct member *stream_behind(struct space *s)
+{
+	const struct member *self = view_self(s);
+	uint64_t now = s->node->now_ms;
+	struct member *late = NULL;
+
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m == self || !owes(s, m)) {
+			m->behind_ms = 0;
+			continue;
+		}
+		if (m->behind_ms == 0 || m->confirmed != m->behind_seq) {
+			m->behind_ms = now;
+			m->behind_seq = m->confirmed;
+		}
+		if (now - m->behind_ms >= s->node->config.confirm_timeout_ms && !late) {
+			late = m;
+		}
+	}
+	/* The lowest that answers acts. */
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->behind_ms == 0) {
+			return m == self ? late : NULL;
+		}
+	}
+	return NULL;
 }
 
 static void callback_emit(struct space *s, struct session *session, struct callback *c)

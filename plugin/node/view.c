@@ -341,6 +341,8 @@ static void view_changed(struct space *s)
 
 		m->ready = false;
 		m->prepared = false;
+		m->evict_sent = false;
+		m->behind_ms = 0;
 	}
 	s->slow_acked.count = 0;
 	s->ready_sent = false;
@@ -429,7 +431,7 @@ void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, s
 void view_expel(struct space *s, struct member *m)
 {
 	if (m == view_self(s)) {
-		space_lose(s, "this replica was found to differ from the others");
+		space_lose(s, "the others took this replica out: it differed, or did not answer in time");
 		return;
 	}
 	if (m->carrier) {
@@ -441,6 +443,27 @@ void view_expel(struct space *s, struct member *m)
 	}
 	view_changed(s);
 	s->hello_due = true;
+}
+
+/* R-STAB-4: one stuck daemon must not stall all grants for ever. */
+void view_evict(struct space *s, const struct member *by, const struct wire_body *b)
+{
+	if (!s->engine || !by->carrier) {
+		return;
+	}
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->nodeid == b->nodeid && m->incarnation == b->incarnation) {
+			s->node->counters[COUNTER_EVICTIONS]++;
+			node_log(s->node, 3,
+				 "lockspace %s: node %u was evicted by node %u: its daemon stopped "
+				 "answering; it counts as lost",
+				 s->name, m->nodeid, by->nodeid);
+			view_expel(s, m);
+			return;
+		}
+	}
 }
 
 /* --- hello: incarnations, foreign members (R-MERGE-3) ----------------------------------- */
@@ -750,6 +773,9 @@ void view_synced(struct space *s, struct member *m)
 	nodeset_add(&s->growth, m->nodeid);
 	s->node->counters[COUNTER_SYNCED]++;
 	if (m == view_self(s)) {
+		/* What others confirmed before is not known here and not waited for here. */
+		s->awaited_seq = 0;
+		s->awaited_seq_other = 0;
 		s->synced_wanted = false;
 		s->node->announce_due = true;
 		node_log(s->node, 5, "lockspace %s: joined with the state of the others, seq %llu",

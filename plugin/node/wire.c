@@ -36,6 +36,8 @@ const char *wire_type_name(enum wire_type type)
 		return "leave";
 	case WIRE_FORM:
 		return "form";
+	case WIRE_EVICT:
+		return "evict";
 	case WIRE_ANNOUNCE:
 		return "announce";
 	case WIRE_ACK:
@@ -113,6 +115,7 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->view);
 		break;
 	case WIRE_SYNC_BEGIN:
+	case WIRE_EVICT:
 		buf_put_u32(out, b->nodeid);
 		buf_put_u64(out, b->incarnation);
 		break;
@@ -181,6 +184,7 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.view = cursor_get_u64(in);
 		break;
 	case WIRE_SYNC_BEGIN:
+	case WIRE_EVICT:
 		b.nodeid = cursor_get_u32(in);
 		b.incarnation = cursor_get_u64(in);
 		break;

@@ -46,6 +46,7 @@ enum wire_type {
 	WIRE_SYNCED = 9,     /* header only: the sender has loaded its snapshot and caught up */
 	WIRE_LEAVE = 10,     /* header only; an op: this member leaves cleanly */
 	WIRE_FORM = 11,
+	WIRE_EVICT = 12,     /* that carrier has stopped answering (R-STAB-4) */
 	/* in the group of all daemons */
 	WIRE_ANNOUNCE = 32,
 	WIRE_ACK = 33,       /* an administrator vouches that a node is down (R-COND-6) */
@@ -74,8 +75,8 @@ struct wire_body {
 	uint64_t seq;          /* READY */
 	uint64_t digest;       /* READY */
 	uint64_t base;         /* READY: raise seq to this (slow way) or 0; FORM: first seq */
-	uint32_t nodeid;       /* FENCED, SYNC_*, ACK */
-	uint64_t incarnation;  /* FENCED, SYNC_* */
+	uint32_t nodeid;       /* FENCED, EVICT, SYNC_*, ACK */
+	uint64_t incarnation;  /* FENCED, EVICT, SYNC_* */
 	uint64_t begin;        /* SYNC_CHUNK: number of the SYNC_BEGIN it belongs to */
 	uint32_t index;        /* SYNC_CHUNK */
 	uint32_t count;        /* SYNC_CHUNK */

@@ -27,6 +27,7 @@
 struct host {
 	struct node *node;
 	bool up;
+	bool frozen; /* its daemon is stopped: stays a member, does nothing */
 	int side; /* partition it is in */
 	unsigned int starts;
 	struct {
@@ -130,7 +131,8 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 		memcpy(bytes, a->data, a->size);
 		snprintf(name, sizeof(name), "%s", h->groups[a->group].name);
 		for (uint32_t to = 1; to <= NODES; to++) {
-			if (b->hosts[to].side == h->side && is_member(&b->hosts[to], name, &g)) {
+			if (b->hosts[to].side == h->side && !b->hosts[to].frozen &&
+			    is_member(&b->hosts[to], name, &g)) {
 				node_message(b->hosts[to].node, g, id, pid_of(id), bytes, a->size);
 			}
 		}
@@ -184,7 +186,7 @@ static void settle(struct bus *b)
 		for (uint32_t id = 1; id <= NODES; id++) {
 			struct node_action a;
 
-			if (!b->hosts[id].up) {
+			if (!b->hosts[id].up || b->hosts[id].frozen) {
 				continue;
 			}
 			node_flush(b->hosts[id].node);
@@ -601,6 +603,35 @@ static void a_closed_session_gives_its_locks_away(void **state)
 	expect_equal(b, 1, 3);
 }
 
+/* R-STAB-4: a daemon that stopped answering is evicted and counts as lost. */
+static void a_stuck_daemon_does_not_stall_grants_for_ever(void **state)
+{
+	struct bus *b = *state;
+	uint32_t held = 0;
+	uint32_t first = 0;
+	uint32_t second = 0;
+
+	open_session(b, 1, 10);
+	open_session(b, 3, 30);
+	submit(b, 3, 30, ENGINE_OP_LOCK, 5, 0, "its", NULL, &held);
+	b->hosts[3].frozen = true;
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &first);
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "its", NULL, &second);
+	assert_int_equal(b->hosts[1].cast_count, 0);
+	for (uint64_t now = 1000; now <= 8000; now += 1000) {
+		assert_int_equal(b->hosts[1].cast_count, now <= 6000 ? 0 : 1);
+		node_tick(b->hosts[1].node, now, now);
+		node_tick(b->hosts[2].node, now, now);
+		settle(b);
+		if (now == 4000) {
+			assert_non_null(strstr(info_of(b, 1).reason, "node 3"));
+		}
+	}
+	assert_string_equal(info_of(b, 1).state, "recovering");
+	assert_int_equal(b->hosts[1].cast.lkid, first); /* not `second`: 3 may still hold it */
+	expect_equal(b, 1, 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -614,6 +645,7 @@ int main(void)
 		TEST(a_node_without_locks_leaves_at_once),
 		TEST(refusals_at_submission),
 		TEST(a_closed_session_gives_its_locks_away),
+		TEST(a_stuck_daemon_does_not_stall_grants_for_ever),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
