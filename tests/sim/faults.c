@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include "tests/sim/faults.h"
+#include "tests/sim/world.h"
+
+static uint64_t draw(struct world *w, uint64_t lo, uint64_t hi)
+{
+	return prng_range(&w->prng, lo, hi < lo ? lo : hi);
+}
+
+static bool chance(struct world *w, unsigned int per_mille)
+{
+	return prng_chance(&w->prng, per_mille);
+}
+
+const char *fault_name(enum sim_fault fault)
+{
+	static const char *const names[FAULTS_COUNT] = {
+#define X(id) #id,
+		SIM_FAULTS(X)
+#undef X
+	};
+
+	return names[fault];
+}
+
+void faults_draw(struct world *w, struct faults *f)
+{
+	unsigned int sum = 0;
+
+	for (unsigned int i = 0; i < FAULTS_COUNT; i++) {
+		f->weights[i] = chance(w, 500) ? (unsigned int)draw(w, 1, 10) : 0;
+		sum += f->weights[i];
+	}
+	if (sum == 0) {
+		f->weights[FAULT_PARTITION] = 1;
+	}
+	f->between_us = draw(w, 50000, 2000000);
+	f->long_us = draw(w, 100000, 6000000);
+}
+
+static unsigned int random_host(struct world *w)
+{
+	return (unsigned int)prng_below(&w->prng, w->config.cpg.hosts);
+}
+
+static void crash(struct world *w, unsigned int host, const struct faults *f)
+{
+	struct admin_host *h = &w->admin.hosts[host];
+	uint64_t now = world_now(w);
+
+	if (!h->on) {
+		return;
+	}
+	world_mark(w, MARK_CRASH);
+	admin_crash(w, host);
+	h->ack_us = chance(w, 800) ? now + draw(w, 1, f->long_us) : UINT64_MAX;
+	h->boot_us = chance(w, 800) ? now + draw(w, 1, 2 * f->long_us) : UINT64_MAX;
+}
+
+static void boot_soon(void *ctx, uint64_t host, uint64_t serial)
+{
+	struct world *w = ctx;
+
+	if (w->admin.hosts[host].serial == serial) {
+		admin_boot(w, (unsigned int)host);
+	}
+}
+
+static void fast_restart(struct world *w, unsigned int host)
+{
+	struct admin_host *h = &w->admin.hosts[host];
+
+	if (!h->on) {
+		return;
+	}
+	world_mark(w, MARK_FAST_RESTART);
+	admin_crash(w, host);
+	timeline_in(&w->timeline, draw(w, 1, w->config.cpg.detect_us_min), boot_soon, w, host, h->serial);
+}
+
+static void daemon_kill(struct world *w, unsigned int host, const struct faults *f)
+{
+	struct admin_host *h = &w->admin.hosts[host];
+
+	if (!h->on || !w->nodes[host].running) {
+		return;
+	}
+	world_mark(w, MARK_DAEMON_KILL);
+	simnode_kill(&w->nodes[host], false);
+	if (chance(w, 300)) {
+		/* Pacemaker fences the node whose monitor has failed. */
+		h->daemon_us = UINT64_MAX;
+		if (chance(w, 700)) {
+			crash(w, host, f);
+		}
+		return;
+	}
+	h->daemon_us = world_now(w) + draw(w, 1, f->long_us);
+}
+
+static void corosync_kill(struct world *w, unsigned int host, const struct faults *f)
+{
+	if (!w->admin.hosts[host].on || !cpgmodel_up(w->cpg, host)) {
+		return;
+	}
+	world_mark(w, MARK_COROSYNC_KILL);
+	story_tell(w, "machine %u: corosync is killed", host + 1);
+	w->admin.hosts[host].corosync_us = world_now(w) + draw(w, 1, f->long_us);
+	cpgmodel_kill(w->cpg, host);
+	simnode_order_lost(&w->nodes[host]);
+}
+
+static void wake_daemon(void *ctx, uint64_t host, uint64_t serial)
+{
+	struct world *w = ctx;
+
+	if (w->admin.hosts[host].serial == serial) {
+		story_tell(w, "node %u: daemon goes on", (unsigned int)host + 1);
+		simnode_pause(&w->nodes[host], false);
+	}
+}
+
+static void wake_corosync(void *ctx, uint64_t host, uint64_t serial)
+{
+	struct world *w = ctx;
+
+	if (w->admin.hosts[host].serial == serial) {
+		story_tell(w, "machine %u: corosync goes on", (unsigned int)host + 1);
+		cpgmodel_freeze(w->cpg, (unsigned int)host, false);
+	}
+}
+
+static void pause_daemon(struct world *w, unsigned int host, uint64_t us)
+{
+	world_mark(w, MARK_PAUSE_DAEMON);
+	story_tell(w, "node %u: daemon is stopped", host + 1);
+	simnode_pause(&w->nodes[host], true);
+	timeline_in(&w->timeline, us, wake_daemon, w, host, w->admin.hosts[host].serial);
+}
+
+static void freeze(struct world *w, unsigned int host, const struct faults *f)
+{
+	uint64_t us = draw(w, 1000, f->long_us);
+
+	if (!w->admin.hosts[host].on || !cpgmodel_up(w->cpg, host)) {
+		return;
+	}
+	world_mark(w, MARK_PAUSE_HOST);
+	story_tell(w, "machine %u: corosync is stopped", host + 1);
+	cpgmodel_freeze(w->cpg, host, true);
+	timeline_in(&w->timeline, us, wake_corosync, w, host, w->admin.hosts[host].serial);
+	if (chance(w, 500)) {
+		pause_daemon(w, host, us + draw(w, 0, 20000));
+	}
+}
+
+static void heal_network(void *ctx, uint64_t count, uint64_t b)
+{
+	struct world *w = ctx;
+	unsigned int parts[SIM_HOSTS_MAX] = { 0 };
+
+	(void)b;
+	if (w->partitions == count) {
+		story_tell(w, "net: whole again");
+		world_mark(w, MARK_HEAL);
+		cpgmodel_partition(w->cpg, parts);
+	}
+}
+
+static void partition(struct world *w, uint64_t us)
+{
+	unsigned int parts[SIM_HOSTS_MAX] = { 0 };
+	unsigned int n = w->config.cpg.hosts;
+	unsigned int ways = chance(w, 700) ? 2 : (unsigned int)draw(w, 2, n);
+
+	if (n < 2) {
+		return;
+	}
+	if (chance(w, 400)) {
+		parts[random_host(w)] = 1;
+	} else {
+		for (unsigned int i = 0; i < n; i++) {
+			parts[i] = (unsigned int)prng_below(&w->prng, ways);
+		}
+	}
+	world_mark(w, MARK_PARTITION);
+	story_tell(w, "net: parts %u%u%u%u%u%u", parts[0], parts[1], parts[2], parts[3], parts[4],
+		   parts[5]);
+	w->partitions++;
+	cpgmodel_partition(w->cpg, parts);
+	timeline_in(&w->timeline, us, heal_network, w, w->partitions, 0);
+}
+
+static void fast_again(void *ctx, uint64_t host, uint64_t b)
+{
+	struct world *w = ctx;
+
+	(void)b;
+	cpgmodel_slow(w->cpg, (unsigned int)host, 1);
+}
+
+static void quorum_back(void *ctx, uint64_t host, uint64_t b)
+{
+	struct world *w = ctx;
+
+	(void)b;
+	cpgmodel_quorum_flip(w->cpg, (unsigned int)host, true);
+}
+
+static void stop_cleanly(struct world *w, unsigned int host)
+{
+	struct admin_host *h = &w->admin.hosts[host];
+
+	if (!h->on || !w->nodes[host].running) {
+		return;
+	}
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		if (w->clients[i].host == host) {
+			client_kill(&w->clients[i], "the daemon is about to stop");
+		}
+	}
+	simnode_request(&w->nodes[host], &(struct request){ .type = REQUEST_STOP,
+							     .force = chance(w, 200) });
+	h->daemon_us = world_now(w) + draw(w, 10000, 3000000);
+}
+
+static void release(struct world *w, unsigned int host)
+{
+	unsigned int space = (unsigned int)prng_below(&w->prng, w->config.spaces);
+	struct node_space_info info;
+
+	if (!w->nodes[host].running) {
+		return;
+	}
+	if (!simnode_space(&w->nodes[host], space, &info)) {
+		simnode_request(&w->nodes[host], &(struct request){ .type = REQUEST_CREATE, .space = space });
+		return;
+	}
+	if (chance(w, 700)) {
+		/* Nobody holds anything: the release is not refused. */
+		for (unsigned int i = 0; i < w->clients_count; i++) {
+			struct client *c = &w->clients[i];
+
+			if (c->host == host && c->alive && c->space == space && c->conn != 0 &&
+			    c->state != CLIENT_LOST) {
+				client_close(c);
+			}
+		}
+	}
+	simnode_request(&w->nodes[host], &(struct request){ .type = REQUEST_RELEASE, .space = space,
+							     .force = (unsigned int)draw(w, 0, 1) });
+}
+
+void fault_happen(struct world *w, const struct faults *f)
+{
+	unsigned int sum = 0, pick, i = 0;
+	unsigned int host = random_host(w);
+
+	for (unsigned int k = 0; k < FAULTS_COUNT; k++) {
+		sum += f->weights[k];
+	}
+	pick = (unsigned int)prng_below(&w->prng, sum);
+	while (pick >= f->weights[i]) {
+		pick -= f->weights[i++];
+	}
+	story_tell(w, "fault: %s %u", fault_name((enum sim_fault)i), host + 1);
+	switch ((enum sim_fault)i) {
+	case FAULT_CRASH:
+		crash(w, host, f);
+		break;
+	case FAULT_FAST_RESTART:
+		fast_restart(w, host);
+		break;
+	case FAULT_DAEMON_KILL:
+		daemon_kill(w, host, f);
+		break;
+	case FAULT_COROSYNC_KILL:
+		corosync_kill(w, host, f);
+		break;
+	case FAULT_PAUSE_DAEMON:
+		pause_daemon(w, host, draw(w, 1000, f->long_us));
+		break;
+	case FAULT_FREEZE:
+		freeze(w, host, f);
+		break;
+	case FAULT_PARTITION:
+		partition(w, draw(w, 1000, f->long_us));
+		break;
+	case FAULT_FLAP:
+		partition(w, draw(w, w->config.cpg.detect_us_min / 2, 2 * w->config.cpg.detect_us_max));
+		break;
+	case FAULT_MUTE:
+		cpgmodel_mute(w->cpg, host);
+		w->partitions++;
+		timeline_in(&w->timeline, draw(w, 1000, f->long_us), heal_network, w, w->partitions, 0);
+		break;
+	case FAULT_SLOW:
+		world_mark(w, MARK_SLOW);
+		cpgmodel_slow(w->cpg, host, (unsigned int)draw(w, 2, 200));
+		timeline_in(&w->timeline, draw(w, 1000, f->long_us), fast_again, w, host, 0);
+		break;
+	case FAULT_QUORUM_FLIP:
+		world_mark(w, MARK_QUORUM_FLIP);
+		cpgmodel_quorum_flip(w->cpg, host, false);
+		timeline_in(&w->timeline, draw(w, 1000, f->long_us), quorum_back, w, host, 0);
+		break;
+	case FAULT_CLIENT_KILL:
+		if (w->clients_count > 0) {
+			world_mark(w, MARK_CLIENT_KILL);
+			client_kill(&w->clients[prng_below(&w->prng, w->clients_count)], "SIGKILL");
+		}
+		break;
+	case FAULT_STOP:
+		stop_cleanly(w, host);
+		break;
+	case FAULT_RELEASE:
+		release(w, host);
+		break;
+	case FAULTS_COUNT:
+		break;
+	}
+}

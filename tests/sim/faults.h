@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What goes wrong, at random, and for how long. */
+#ifndef LOCKSTEP_TESTS_SIM_FAULTS_H
+#define LOCKSTEP_TESTS_SIM_FAULTS_H
+
+#include <stdint.h>
+
+struct world;
+
+#define SIM_FAULTS(X)                                                                              \
+	X(CRASH)         /* power off, then boot, acknowledged or not */                          \
+	X(FAST_RESTART)  /* power off and on before anybody notices */                            \
+	X(DAEMON_KILL)                                                                             \
+	X(COROSYNC_KILL)                                                                           \
+	X(PAUSE_DAEMON)                                                                            \
+	X(FREEZE)        /* corosync, with or without the daemon */                               \
+	X(PARTITION)                                                                               \
+	X(FLAP)          /* a partition about as long as detection takes */                       \
+	X(MUTE)          /* one-way loss from the next message on */                              \
+	X(SLOW)                                                                                    \
+	X(QUORUM_FLIP)                                                                             \
+	X(CLIENT_KILL)                                                                             \
+	X(STOP)          /* a clean stop and start of the daemon */                               \
+	X(RELEASE)
+
+enum sim_fault {
+#define X(id) FAULT_##id,
+	SIM_FAULTS(X)
+#undef X
+	FAULTS_COUNT
+};
+
+struct faults {
+	unsigned int weights[FAULTS_COUNT];
+	uint64_t between_us; /* on average */
+	uint64_t long_us;    /* of a lasting fault, at most */
+};
+
+/* Draws which kinds there are in this run, and how often. */
+void faults_draw(struct world *w, struct faults *f);
+/* One of them happens. */
+void fault_happen(struct world *w, const struct faults *f);
+const char *fault_name(enum sim_fault fault);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "plugin/engine/engine.h"
+#include "tests/sim/faults.h"
+#include "tests/sim/swarm.h"
+#include "tests/sim/world.h"
+
+enum { HEAL_LIMIT_US = 150000000, DRAIN_LIMIT_US = 60000000 };
+
+static void config_draw(struct world_config *c, uint64_t seed, const struct swarm_options *options)
+{
+	struct prng r;
+	static const unsigned int sizes[] = { 2, 2, 3, 3, 3, 3, 3, 4, 4, 5 };
+
+	prng_seed(&r, seed ^ UINT64_C(0x51a7e5));
+	*c = (struct world_config){ .seed = seed, .mutations = options->mutations };
+	c->cpg.hosts = sizes[prng_below(&r, sizeof(sizes) / sizeof(sizes[0]))];
+	if (options->hosts != 0) {
+		c->cpg.hosts = options->hosts;
+	}
+	c->cpg.quorum = c->cpg.hosts == 2 && prng_chance(&r, 700) ? QUORUM_TWO_NODE
+			: prng_chance(&r, 200)			  ? QUORUM_TIE_BREAKER
+								  : QUORUM_MAJORITY;
+	c->cpg.detect_us_min = (uint32_t)prng_range(&r, 20000, 500000);
+	c->cpg.detect_us_max = c->cpg.detect_us_min * (uint32_t)prng_range(&r, 1, 4);
+	c->cpg.merge_us_max = (uint32_t)prng_range(&r, 1000, 500000);
+	c->cpg.rotation_us = (uint32_t)prng_range(&r, 20, 400);
+	c->cpg.lag_us_max = (uint32_t)prng_range(&r, 30, 2000);
+	c->cpg.sync_us_max = (uint32_t)prng_range(&r, 10, 30000);
+	c->cpg.quorum_us_max = (uint32_t)(prng_chance(&r, 300) ? prng_range(&r, 1000, 2000000)
+								: 2000);
+	c->cpg.tail_per_mille = prng_chance(&r, 700) ? 500 : 0;
+	c->cpg.again_per_mille = prng_chance(&r, 400) ? (unsigned int)prng_range(&r, 1, 30) : 0;
+	c->cpg.initial_totem_early_per_mille = 100;
+	c->cpg.zombie_per_mille = prng_chance(&r, 200) ? 500 : 0;
+	c->on_lost = prng_chance(&r, 600) ? NODE_ON_LOST_KILL : NODE_ON_LOST_FENCE;
+	c->spaces = prng_chance(&r, 150) ? 2 : 1;
+	c->clients_per_host = (unsigned int)prng_range(&r, 1, 3);
+	c->resources = (unsigned int)prng_range(&r, 1, 4);
+	c->think_us_max = (uint32_t)prng_range(&r, 20000, 150000);
+	c->hold_us_max = (uint32_t)prng_range(&r, 1000, 500000);
+	c->convert_per_mille = (unsigned int)prng_range(&r, 0, 700);
+	c->cancel_per_mille = (unsigned int)prng_range(&r, 0, 200);
+	c->noqueue_per_mille = (unsigned int)prng_range(&r, 0, 400);
+	c->lvb_per_mille = (unsigned int)prng_range(&r, 0, 900);
+	c->close_per_mille = prng_chance(&r, 500) ? (unsigned int)prng_range(&r, 1, 30) : 0;
+	c->react_us_max = prng_chance(&r, 700) ? (uint32_t)prng_range(&r, 1, 3000000) : 0;
+	c->turn_us_max = (uint32_t)prng_range(&r, 5, 500);
+	c->quorum_race_per_mille = prng_chance(&r, 500) ? 100 : 0;
+	c->ipc_us_max = (uint32_t)prng_range(&r, 10, 2000);
+}
+
+static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)
+{
+	const struct world_config *c = &w->config;
+	static const char *const rules[] = { "majority", "two_node", "tie breaker" };
+
+	story_tell(w, "%u nodes, quorum by %s, on_lost %s, %u clients each, %u resources, %u spaces",
+		   c->cpg.hosts, rules[c->cpg.quorum], c->on_lost == NODE_ON_LOST_KILL ? "kill" : "fence",
+		   c->clients_per_host, c->resources, c->spaces);
+	story_tell(w, "detection %u..%u us, faults for %.1f s, one every %.2f s", c->cpg.detect_us_min,
+		   c->cpg.detect_us_max, (double)faults_us / 1e6, (double)f->between_us / 1e6);
+}
+
+static bool healthy(struct world *w)
+{
+	return checker_healthy(w, NULL, 0);
+}
+
+static bool drained(struct world *w)
+{
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		if (w->clients[i].alive && !client_done(&w->clients[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool emptied(struct world *w)
+{
+	for (unsigned int space = 0; space < w->config.spaces; space++) {
+		for (unsigned int host = 0; host < w->config.cpg.hosts; host++) {
+			struct node_space_info info;
+
+			if (!simnode_space(&w->nodes[host], space, &info) || !info.engine ||
+			    engine_totals_get(info.engine).locks > 0) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+static void drain_fail(struct world *w)
+{
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		const struct client *c = &w->clients[i];
+
+		for (unsigned int j = 0; c->alive && j < CLIENT_SLOTS; j++) {
+			const struct slot *s = &c->slots[j];
+
+			if (s->state != SLOT_FREE) {
+				world_fail(w,
+					   "forgotten: client %u of node %u, conn %llu, r%u lkid %u: state "
+					   "%d, mode %d, asked %u%s%s%s",
+					   i, c->host + 1, (unsigned long long)c->conn, s->resource,
+					   s->lkid, (int)s->state, s->mode, s->asked,
+					   s->converting ? ", converting" : "",
+					   s->unlocking ? ", unlocking" : "",
+					   s->cancelling ? ", cancelling" : "");
+			}
+		}
+	}
+}
+
+bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *options,
+	       struct counters *counters)
+{
+	struct world_config config;
+	struct faults faults;
+	uint64_t faults_us, end;
+	char why[300] = "";
+
+	config_draw(&config, seed, options);
+	world_init(w, &config, counters);
+	if (options->steps_max != 0) {
+		w->steps_max = options->steps_max;
+	}
+	faults_draw(w, &faults);
+	faults_us = prng_range(&w->prng, 1000000, 12000000);
+	config_tell(w, &faults, faults_us);
+	admin_init(w);
+	if (prng_chance(&w->prng, 900)) {
+		(void)world_run_until(w, healthy, HEAL_LIMIT_US);
+	}
+	end = world_now(w) + faults_us;
+	while (!w->failed && world_now(w) < end) {
+		world_run(w, prng_range(&w->prng, 1, 2 * faults.between_us));
+		if (!w->failed) {
+			fault_happen(w, &faults);
+		}
+	}
+	if (w->failed) {
+		return false;
+	}
+	admin_heal(w);
+	if (!world_run_until(w, healthy, HEAL_LIMIT_US)) {
+		(void)checker_healthy(w, why, sizeof(why));
+		world_fail(w, "does not get well: %s", why);
+		return false;
+	}
+	/* Under load again, for a while. */
+	world_run(w, 300000);
+	w->draining = true;
+	if (!world_run_until(w, drained, DRAIN_LIMIT_US)) {
+		drain_fail(w);
+		return false;
+	}
+	if (!world_run_until(w, emptied, DRAIN_LIMIT_US)) {
+		checker_final(w);
+		return false;
+	}
+	(void)world_run_until(w, healthy, HEAL_LIMIT_US);
+	/* Long enough for everything on its way. */
+	world_run(w, 1000000);
+	checker_final(w);
+	return !w->failed;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One seed, one run: what kind of cluster, which clients, which faults are all drawn from the seed
+ * ("swarm": most runs lack most kinds of faults, so that the rest can go far). First faults, then
+ * everything is healed and must get well, then clients give everything back.
+ */
+#ifndef LOCKSTEP_TESTS_SIM_SWARM_H
+#define LOCKSTEP_TESTS_SIM_SWARM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct counters;
+struct world;
+
+struct swarm_options {
+	unsigned int hosts;   /* 0: drawn */
+	uint32_t mutations;
+	uint64_t steps_max;   /* 0: no bound */
+};
+
+/* Runs @seed in @w (whose story may be switched on). False on a violation. The caller looks at @w,
+ * then calls world_done(). */
+bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *options,
+	       struct counters *counters);
+
+#endif

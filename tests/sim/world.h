@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One simulated run: everything hangs on a struct world, nothing is global. Who may call whom:
+ *
+ *   swarm, scripted -> faults, admin -> cpgmodel, simnode, clients -> checker, story
+ */
+#ifndef LOCKSTEP_TESTS_SIM_WORLD_H
+#define LOCKSTEP_TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tests/sim/admin.h"
+#include "tests/sim/arena.h"
+#include "tests/sim/checker.h"
+#include "tests/sim/clients.h"
+#include "tests/sim/cpgmodel.h"
+#include "tests/sim/prng.h"
+#include "tests/sim/simnode.h"
+#include "tests/sim/story.h"
+#include "tests/sim/timeline.h"
+
+#define SIM_CLIENTS_MAX 32
+#define SIM_SPACES_MAX 2
+
+/* Marks: what the run has seen. Summed over seeds, so that a rate that fell to zero shows. */
+#define SIM_MARKS(X)                                                                               \
+	X(RINGS, "rings formed")                                                                   \
+	X(SYNC_ABORTED, "ring rounds aborted")                                                     \
+	X(TAIL, "messages delivered to their sender in a breaking ring")                           \
+	X(FOREIGN_KEPT, "foreign messages kept at a cut")                                          \
+	X(FOREIGN_DROPPED, "foreign messages lost at a cut")                                       \
+	X(CROSSED, "messages that crossed into another ring")                                      \
+	X(LEFT_AND_JOINED, "left and joined in one ring change")                                   \
+	X(ZOMBIE, "processes found gone at a ring change")                                         \
+	X(TRY_AGAIN, "mcasts refused for a while")                                                 \
+	X(QUORUM_LATE, "messages handled before the verdict about their ring")                     \
+	X(CRASH, "crashes")                                                                        \
+	X(BOOT, "boots")                                                                           \
+	X(FAST_RESTART, "restarts faster than detection")                                          \
+	X(DAEMON_KILL, "daemons killed")                                                           \
+	X(DAEMON_START, "daemons started")                                                         \
+	X(COROSYNC_KILL, "corosyncs killed")                                                       \
+	X(PAUSE_DAEMON, "daemons paused")                                                          \
+	X(PAUSE_HOST, "hosts frozen")                                                              \
+	X(PARTITION, "partitions")                                                                 \
+	X(HEAL, "partitions healed")                                                               \
+	X(MUTE, "one-way losses")                                                                  \
+	X(SLOW, "slow hosts")                                                                      \
+	X(QUORUM_FLIP, "quorum flips without a ring change")                                       \
+	X(CLIENT_KILL, "clients killed")                                                           \
+	X(CLEAN_STOP, "daemons stopped cleanly")                                                   \
+	X(RELEASE, "lockspace releases")                                                           \
+	X(CREATE, "lockspace creates")                                                             \
+	X(ACK, "fence acknowledgements accepted")                                                  \
+	X(ACK_REFUSED, "fence acknowledgements refused")                                           \
+	X(FENCED_LIVE, "living nodes fenced by the administrator")                                 \
+	X(ESCALATION, "nodes rebooted to heal")                                                    \
+	X(GRANT, "grants told")                                                                    \
+	X(REFUSAL, "refusals told")                                                                \
+	X(UNLOCKED, "unlocks told")                                                                \
+	X(CANCELLED, "cancels told")                                                               \
+	X(BAST, "blocking notifications told")                                                     \
+	X(LVB_WRITE, "lock values written and told")                                               \
+	X(LVB_READ, "lock values read")                                                            \
+	X(LVB_INVALID, "lock values read as invalid")                                              \
+	X(SESSION, "sessions opened")                                                              \
+	X(SESSION_FAILED, "sessions refused")                                                      \
+	X(LOST, "sessions told that they are lost")                                                \
+	X(KILLED, "sessions killed by their daemon")                                               \
+	X(RESERVED, "token reservations stored")                                                   \
+	X(DIGESTS, "digests compared")
+
+enum sim_mark {
+#define X(id, text) MARK_##id,
+	SIM_MARKS(X)
+#undef X
+	SIM_MARKS_COUNT
+};
+
+struct world_config {
+	uint64_t seed;
+	struct cpg_config cpg;
+	enum node_on_lost on_lost;
+	uint32_t mutations;
+	unsigned int spaces;
+	unsigned int clients_per_host;
+	unsigned int resources;
+	bool manual_clients; /* scripted: clients do nothing by themselves */
+	/* Clients; microseconds. */
+	uint32_t think_us_max;
+	uint32_t hold_us_max;
+	unsigned int convert_per_mille;
+	unsigned int cancel_per_mille;
+	unsigned int noqueue_per_mille;
+	unsigned int lvb_per_mille;
+	unsigned int close_per_mille;
+	uint32_t react_us_max; /* how long a client goes on after it was told that it is lost */
+	/* Daemons. */
+	uint32_t turn_us_max;   /* latency of a loop iteration */
+	unsigned int quorum_race_per_mille;
+	uint32_t ipc_us_max;
+};
+
+/* Counters of node objects, summed by name. */
+#define COUNTERS_MAX 128
+struct counters {
+	size_t count;
+	char names[COUNTERS_MAX][48];
+	uint64_t values[COUNTERS_MAX];
+};
+
+struct world {
+	struct world_config config;
+	struct prng prng;
+	struct timeline timeline;
+	struct arena arena;
+	struct story story;
+	struct cpgmodel *cpg;
+	struct simnode nodes[SIM_HOSTS_MAX];
+	struct client clients[SIM_CLIENTS_MAX];
+	unsigned int clients_count;
+	struct checker checker;
+	struct admin admin;
+	uint64_t conn_next;
+	uint64_t partitions; /* so far; the last one is healed, not an earlier one */
+	bool draining; /* clients take nothing new and give back what they have */
+	uint64_t marks[SIM_MARKS_COUNT];
+	struct counters *counters; /* of the node objects, by name, over all runs */
+	uint64_t steps_max;
+	bool failed;
+	char violation[600];
+};
+
+void world_init(struct world *w, const struct world_config *config, struct counters *counters);
+void world_done(struct world *w);
+/* A property does not hold. The first one is kept. */
+void world_fail(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Runs for that long; stops at the first violation. */
+void world_run(struct world *w, uint64_t us);
+/* Runs until @done says so, at most @limit_us; returns what it said last. */
+bool world_run_until(struct world *w, bool (*done)(struct world *w), uint64_t limit_us);
+
+static inline uint64_t world_now(const struct world *w)
+{
+	return w->timeline.now_us;
+}
+
+static inline void world_mark(struct world *w, enum sim_mark mark)
+{
+	w->marks[mark]++;
+}
+
+void counters_add(struct counters *c, const char *name, uint64_t value);
+
+#endif
