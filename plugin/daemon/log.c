@@ -66,7 +66,11 @@ const char *log_ring_line(size_t index)
 
 static void target_on(int32_t target, int level, const char *format)
 {
-	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*", (uint8_t)level);
+	/* Of the libraries only what is wrong: libqb tells of every connection. */
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*",
+			  (uint8_t)QB_MIN(level, LOG_WARNING));
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "plugin/daemon/",
+			  (uint8_t)level);
 	qb_log_ctl(target, QB_LOG_CONF_MAX_LINE_LEN, 1024);
 	if (format) {
 		qb_log_format_set(target, format);

@@ -61,15 +61,15 @@ static void help(void)
 /* Exits by itself where there is nothing to run. */
 static void arguments(int argc, char **argv)
 {
-	enum { STANDALONE = 256, CONFIG, IPC_NAME, CHECK, VERSION, HELP };
+	enum { OPT_STANDALONE = 256, OPT_CONFIG, OPT_IPC_NAME, OPT_CHECK, OPT_VERSION, OPT_HELP };
 	static const struct option options[] = {
 		{ "foreground", no_argument, NULL, 'f' },
-		{ "standalone", no_argument, NULL, STANDALONE },
-		{ "config", required_argument, NULL, CONFIG },
-		{ "ipc-name", required_argument, NULL, IPC_NAME },
-		{ "check-config", no_argument, NULL, CHECK },
-		{ "version", no_argument, NULL, VERSION },
-		{ "help", no_argument, NULL, HELP },
+		{ "standalone", no_argument, NULL, OPT_STANDALONE },
+		{ "config", required_argument, NULL, OPT_CONFIG },
+		{ "ipc-name", required_argument, NULL, OPT_IPC_NAME },
+		{ "check-config", no_argument, NULL, OPT_CHECK },
+		{ "version", no_argument, NULL, OPT_VERSION },
+		{ "help", no_argument, NULL, OPT_HELP },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -79,22 +79,22 @@ static void arguments(int argc, char **argv)
 		case 'f':
 			arg_foreground = true;
 			break;
-		case STANDALONE:
+		case OPT_STANDALONE:
 			arg_standalone = true;
 			break;
-		case CONFIG:
+		case OPT_CONFIG:
 			arg_config = optarg;
 			break;
-		case IPC_NAME:
+		case OPT_IPC_NAME:
 			arg_ipc_name = optarg;
 			break;
-		case CHECK:
+		case OPT_CHECK:
 			arg_check = true;
 			break;
-		case VERSION:
+		case OPT_VERSION:
 			puts("lockstepd " PACKAGE_VERSION);
 			exit(0);
-		case HELP:
+		case OPT_HELP:
 			help();
 			exit(0);
 		default:
