@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* lockstep(1): locks and their state from the command line. Each verb family has a file. */
+#include "config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/lockstep.h"
+
+static const struct verb verbs[] = {
+	{ "run", "[-m MODE] [-w SECONDS | -n] [-s LOCKSPACE] [-v] NAME -- COMMAND [ARGUMENT...]",
+	  "Run COMMAND while holding the lock NAME.\n"
+	  "  -m, --mode MODE          NL, CR, CW, PR (shared), PW or EX (the default)\n"
+	  "  -w, --wait SECONDS       give up after that time (fractions allowed)\n"
+	  "  -n, --nonblock           do not wait for other holders\n"
+	  "  -s, --lockspace NAME     default: $LOCKSTEP_LOCKSPACE, or \"default\"\n"
+	  "  -v, --verbose            say who holds the lock when waiting takes longer\n"
+	  "COMMAND sees LOCKSTEP_TOKEN, LOCKSTEP_NAME and LOCKSTEP_LOCKSPACE.\n"
+	  "Exit: COMMAND's own, 128+N after signal N, 75 lock not acquired, 76 lock lost,\n"
+	  "126 COMMAND cannot be run, 127 not found.\n",
+	  verb_run },
+	{ "locks", "[-s LOCKSPACE] [--json] [NAME]",
+	  "List locks, granted and waiting, of one resource or of all.\n", verb_locks },
+	{ "status", "[--summary | --json]",
+	  "Show the daemon, the cluster and the lockspaces of this node.\n"
+	  "  --summary                one short line\n"
+	  "Exit: 0 all is well, 1 something is waited for or wrong.\n",
+	  verb_status },
+	{ "explain", "[-s LOCKSPACE] [--json] NAME",
+	  "Say who holds NAME, who waits for whom, and what the cluster waits for.\n", verb_explain },
+	{ "lockspace", "create [-l BYTES] [-p MODE] [-w SECONDS] NAME | release [-f] NAME |\n"
+	  "                 members [--json] [NAME] | list [--json]",
+	  "Manage the lockspaces of this node.\n"
+	  "  create                   join NAME here; create it when it is new\n"
+	  "    -l, --lvb-length BYTES length of its lock value blocks (multiple of 8, default 32)\n"
+	  "    -p, --permissions MODE octal permission bits for sessions (default 0660)\n"
+	  "    -w, --wait SECONDS     give up after that time (default 30)\n"
+	  "  release                  leave it when nobody else here has created it\n"
+	  "    -f, --force            even if locks remain; twice: even if sessions do\n",
+	  verb_lockspace },
+	{ "fence-ack", "NODE",
+	  "Vouch that NODE (name or number) is down and will not come back with its old locks.\n",
+	  verb_fence_ack },
+	{ "digest", "[-s LOCKSPACE] [--json]",
+	  "Show the lockspace's sequence number and state digest; equal on all nodes at rest.\n",
+	  verb_digest },
+	{ "events", "[--json]", "Show the daemon's last events, for support.\n", verb_events },
+};
+
+#define VERBS_COUNT (sizeof(verbs) / sizeof(verbs[0]))
+
+static void help(FILE *out)
+{
+	(void)fprintf(out, "usage: lockstep [--ipc-name NAME] VERB [OPTION...] [ARGUMENT...]\n"
+			   "       lockstep --version | --help | VERB --help\n\n");
+	for (size_t i = 0; i < VERBS_COUNT; i++) {
+		const char *end = strchr(verbs[i].help, '\n');
+
+		(void)fprintf(out, "  %-10s %.*s\n", verbs[i].name, (int)(end - verbs[i].help),
+			      verbs[i].help);
+	}
+	(void)fprintf(out, "\nExit: 0 done, 1 failed, 2 wrong usage, 3 lockstepd cannot be reached; "
+			   "see lockstep(1).\n");
+}
+
+void verb_help(const struct verb *verb, FILE *out)
+{
+	(void)fprintf(out, "usage: lockstep %s %s\n%s", verb->name, verb->synopsis, verb->help);
+}
+
+int usage_error(const struct verb *verb, const char *format, ...)
+{
+	va_list args;
+
+	(void)fprintf(stderr, "lockstep %s: ", verb->name);
+	va_start(args, format);
+	(void)vfprintf(stderr, format, args);
+	va_end(args);
+	(void)fprintf(stderr, "\nusage: lockstep %s %s\n", verb->name, verb->synopsis);
+	return EXIT_USAGE;
+}
+
+int option_common(struct cli *cli, const struct verb *verb, int option)
+{
+	switch (option) {
+	case 'h':
+		verb_help(verb, stdout);
+		return output_end();
+	case 's':
+		cli->space = optarg;
+		return -1;
+	case OPTION_IPC_NAME:
+		cli->options.ipc_name = optarg;
+		return -1;
+	case OPTION_JSON:
+		cli->json = true;
+		return -1;
+	default:
+		(void)fprintf(stderr, "usage: lockstep %s %s\n", verb->name, verb->synopsis);
+		return EXIT_USAGE;
+	}
+}
+
+static const struct verb *verb_find(const char *name)
+{
+	for (size_t i = 0; i < VERBS_COUNT; i++) {
+		if (strcmp(verbs[i].name, name) == 0) {
+			return &verbs[i];
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "ipc-name", required_argument, NULL, OPTION_IPC_NAME },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *space = getenv("LOCKSTEP_LOCKSPACE");
+	struct cli cli = { .space = space && *space ? space : "default" };
+	int option;
+
+	/* What libtool's wrapper is called is of no interest. */
+	argv[0] = (char *)"lockstep";
+	while ((option = getopt_long(argc, argv, "+hV", options, NULL)) >= 0) {
+		switch (option) {
+		case 'h':
+			help(stdout);
+			return output_end();
+		case 'V':
+			(void)printf("lockstep %s\n", lockstep_version());
+			return output_end();
+		case OPTION_IPC_NAME:
+			cli.options.ipc_name = optarg;
+			break;
+		default:
+			help(stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind >= argc) {
+		help(stderr);
+		return EXIT_USAGE;
+	}
+	const struct verb *verb = verb_find(argv[optind]);
+
+	if (!verb) {
+		complain("no such verb: %s (see lockstep --help)", argv[optind]);
+		return EXIT_USAGE;
+	}
+	argc -= optind;
+	argv += optind;
+	optind = 0; /* a fresh scan */
+	return verb->run(&cli, verb, argc, argv);
+}
