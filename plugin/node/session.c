@@ -208,7 +208,7 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 	session->uid = open->uid;
 	session->personality = open->personality;
 	session->lvb_len_wanted = open->lvb_len;
-	strncpy(session->comm, open->comm, sizeof(session->comm));
+	memcpy(session->comm, open->comm, strnlen(open->comm, sizeof(session->comm)));
 	list_init(&session->callbacks);
 	list_init(&session->locks);
 	list_push_tail(&s->sessions, &session->item);
