@@ -267,6 +267,20 @@ static cs_error_t handle_open(struct group *g)
 	return rc;
 }
 
+/* Joining again while our own leave is on its way is answered with EXIST, on a new handle too. */
+static bool still_leaving(const struct group *g)
+{
+	list_for_each (pos, &g->cpg->groups) {
+		const struct group *other = list_entry(pos, struct group, link);
+
+		if (other != g && other->name.length == g->name.length &&
+		    memcmp(other->name.value, g->name.value, g->name.length) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void group_join(struct group *g)
 {
 	cs_error_t rc = g->initialized ? CS_OK : handle_open(g);
@@ -276,7 +290,8 @@ static void group_join(struct group *g)
 	}
 	if (rc == CS_OK) {
 		g->state = GROUP_JOINED;
-	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT) {
+	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT ||
+		   (rc == CS_ERR_EXIST && still_leaving(g))) {
 		work_later(g, JOIN_RETRY_MS);
 	} else {
 		lost(g, "cpg_join", rc);
@@ -324,7 +339,8 @@ static void group_leave(struct group *g)
 	rc = cpg_leave(g->handle, &g->name);
 	if (rc == CS_OK) {
 		g->leave_sent = true;
-	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT) {
+	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT ||
+		   (rc == CS_ERR_EXIST && still_leaving(g))) {
 		work_later(g, JOIN_RETRY_MS);
 	} else if (rc == CS_ERR_NOT_EXIST) {
 		g->state = GROUP_LEFT;
