@@ -115,6 +115,7 @@ static struct engine *get_header(struct cursor *in, struct counts *counts)
 	fail_unless(in, config.lvb_len % 8 == 0);
 	fail_unless(in, config.lvb_len >= 8 && config.lvb_len <= LOCKSTEP_LVB_MAX);
 	fail_unless(in, config.xid_scope <= 1 && config.personality <= 1);
+	fail_unless(in, seq <= INT64_MAX); /* never reached; it must not wrap either */
 	if (!cursor_ok(in)) {
 		return NULL;
 	}
