@@ -104,6 +104,7 @@ static bool connect_parts(struct cluster *c)
 	qb_log(LOG_NOTICE, "connected to Corosync: cluster \"%s\", node %u (%s) of %zu",
 	       d->cluster_name, cluster_info_local(c->info), d->node_name, count);
 	daemon_node_start(d, cluster_info_local(c->info), nodes, count);
+	cluster_info_names_tell(c->info);
 	if (c->connected && quorum_cs_start(c->quorum) != 0) {
 		cluster_lost(d, "quorum service");
 	}

@@ -109,6 +109,13 @@ static int nodes_read(struct cluster_info *info)
 	return 0;
 }
 
+void cluster_info_names_tell(const struct cluster_info *info)
+{
+	for (size_t i = 0; i < info->count; i++) {
+		node_name_set(info->daemon->node, info->nodes[i].nodeid, info->nodes[i].name);
+	}
+}
+
 static void reread(void *arg)
 {
 	struct cluster_info *info = arg;
@@ -121,6 +128,7 @@ static void reread(void *arg)
 	qb_log(LOG_NOTICE, "the node list of the cluster changed: %zu node(s)", info->count);
 	if (d->node && !d->node_down) {
 		node_configured(d->node, info->ids, info->count);
+		cluster_info_names_tell(info);
 		daemon_dirty(d);
 	}
 }

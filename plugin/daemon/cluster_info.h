@@ -12,7 +12,7 @@
 struct cluster_info;
 struct daemon;
 
-#define CLUSTER_NODES_MAX 128
+#define CLUSTER_NODES_MAX 64 /* LOCKSTEP_NODES_MAX */
 
 /* 0, or a negative errno with a sentence in *ret_error (static). */
 int cluster_info_open(struct daemon *d, struct cluster_info **ret, const char **ret_error);
@@ -20,6 +20,8 @@ struct cluster_info *cluster_info_free(struct cluster_info *info);
 
 /* Ascending node ids. */
 const uint32_t *cluster_info_nodes(const struct cluster_info *info, size_t *ret_count);
+/* Tells the node logic the names, for its sentences. */
+void cluster_info_names_tell(const struct cluster_info *info);
 /* NULL: no such node. */
 const char *cluster_info_name(const struct cluster_info *info, uint32_t nodeid);
 /* 0: no such node. */

@@ -248,6 +248,7 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 		.session_events_max = d->settings->session_events_max,
 		.spaces_max = d->settings->spaces_max,
 		.sessions_max = d->settings->sessions_max,
+		.confirm_timeout_ms = d->settings->confirm_timeout_ms,
 	};
 
 	ls_assert(!d->node);

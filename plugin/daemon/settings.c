@@ -59,6 +59,7 @@ static const struct key keys[] = {
 	{ "sessions_max", KIND_NUMBER, AT(sessions_max), 1, 60000 },
 	{ "spaces_max", KIND_NUMBER, AT(spaces_max), 1, SETTINGS_LOCKSPACES_MAX },
 	{ "window_messages", KIND_NUMBER, AT(window_messages), 1, 1024 },
+	{ "confirm_timeout_ms", KIND_NUMBER, AT(confirm_timeout_ms), 1000, 600000 },
 	{ "batch_bytes", KIND_NUMBER, AT(batch_bytes), 512, 60000 },
 };
 #define KEYS_COUNT G_N_ELEMENTS(keys)

@@ -36,6 +36,7 @@ struct settings {
 	/* 0: the node's default */
 	uint32_t session_locks_max;
 	uint32_t session_events_max;
+	uint32_t confirm_timeout_ms;
 	uint32_t sessions_max;
 	uint32_t spaces_max;
 	uint32_t window_messages;
