@@ -398,6 +398,16 @@ void checker_node_turned(struct world *w, unsigned int host)
 	if (broken) {
 		world_fail(w, "node %u: %s", host + 1, broken);
 	}
+	/* Replicas that went on together and differ are a defect, although the node deals with it. */
+	const char *name;
+	uint64_t value;
+
+	for (size_t i = 0; (name = node_counter_at(n->node, i, &value)); i++) {
+		if (value > 0 && (strcmp(name, "digest_mismatch") == 0 ||
+				  strcmp(name, "bad_messages") == 0 || strcmp(name, "number_gaps") == 0)) {
+			world_fail(w, "node %u counts %s", host + 1, name);
+		}
+	}
 }
 
 /* --- when all is well again ----------------------------------------------------------------- */
@@ -494,6 +504,18 @@ void checker_final(struct world *w)
 	if (!checker_healthy(w, why, sizeof(why))) {
 		world_fail(w, "not well at the end: %s", why);
 		return;
+	}
+	/* Whoever was told that its session is lost had nothing left, or is gone by now. */
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		const struct client *c = &w->clients[i];
+
+		for (unsigned int j = 0; c->alive && c->state == CLIENT_LOST && j < CLIENT_SLOTS; j++) {
+			if (c->slots[j].state != SLOT_FREE && c->slots[j].believed >= 0) {
+				world_fail(w, "client %u of node %u lives, has lost its session and believes in "
+					      "r%u", i, c->host + 1, c->slots[j].resource);
+				return;
+			}
+		}
 	}
 	for (unsigned int space = 0; space < w->config.spaces; space++) {
 		struct node_space_info first, info;

@@ -384,6 +384,14 @@ void client_tell(struct world *w, const struct node_action *act)
 	if (!c) {
 		return;
 	}
+	if (act->type == NODE_ACTION_LOST) {
+		/* Whatever it had goes from the table some time after this. */
+		for (unsigned int i = 0; i < CLIENT_SLOTS; i++) {
+			if (c->slots[i].state != SLOT_FREE) {
+				checker_lock_orphaned(w, &c->slots[i]);
+			}
+		}
+	}
 	struct message msg = { .conn = act->conn, .act = *act };
 
 	msg.act.data = act->data ? arena_copy(&w->arena, act->data, act->size) : NULL;
@@ -450,7 +458,8 @@ static void reply_arrives(struct client *c, const struct message *msg)
 		}
 		if (s->state == SLOT_HELD) {
 			believe(c, s, s->mode);
-		} else if (e != EBUSY && e != EINVAL && e != EAGAIN && e != ENOTCONN) {
+		} else if (e != EBUSY && e != EINVAL && e != EAGAIN && e != ENOTCONN &&
+			   e != ENOENT) {
 			world_fail(c->w, "client %u: unlock of queued lkid %u: errno %d", c->index,
 				   s->lkid, e);
 		}
@@ -708,7 +717,9 @@ static uint32_t random_flags(struct client *c, bool convert, uint8_t mode, int8_
 			flags |= LOCKSTEP_LKF_NOQUEUEBAST;
 		}
 	}
-	if (chance(c, 60)) {
+	/* At the head of the convert queue one can wait for somebody who waits behind (R-GR-1 line 7),
+	 * and only the owner can end that. */
+	if (!convert && chance(c, 60)) {
 		flags |= LOCKSTEP_LKF_HEADQUE;
 	}
 	if (chance(c, 60)) {

@@ -95,15 +95,25 @@ void cpgmodel_partition(struct cpgmodel *m, const unsigned int *parts)
 	for (unsigned int i = 0; i < m->config.hosts; i++) {
 		ls_assert(parts[i] < m->config.hosts);
 		m->parts[i] = parts[i];
-		m->hosts[i].mute = false;
 	}
 	ring_network_changed(m);
 }
 
-void cpgmodel_mute(struct cpgmodel *m, unsigned int host)
+bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, bool large, timeline_fn *then, void *ctx,
+		       uint64_t a, uint64_t b)
 {
-	m->hosts[host].mute = true;
+	struct corosync *c = &m->hosts[host];
+
+	if (!c->up || c->token_then) {
+		return false;
+	}
+	c->token_then = then;
+	c->token_ctx = ctx;
+	c->token_a = a;
+	c->token_b = b;
+	c->token_large = large;
 	ring_kick(m, host);
+	return true;
 }
 
 void cpgmodel_slow(struct cpgmodel *m, unsigned int host, unsigned int factor)

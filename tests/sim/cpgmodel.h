@@ -10,7 +10,8 @@
  *  - hosts that move together from ring to ring deliver the same messages in the first;
  *  - what was accepted but not on the ring yet crosses into the next ring;
  *  - a ring change shows the left, then the joined, then processes that are gone, then the totem
- *    callback; a round of it may be aborted, so that one host has seen it and another has not;
+ *    callback; a round of it may be aborted: then hosts that move on together have all seen it, or
+ *    none of them;
  *  - the verdict about quorum is another stream. It is queued after the callbacks of its ring and
  *    before the first message of that ring.
  *
@@ -24,6 +25,7 @@
 #include <stdint.h>
 
 #include "plugin/node/node.h"
+#include "tests/sim/timeline.h"
 
 struct world;
 struct cpg_handle;
@@ -90,9 +92,11 @@ void cpgmodel_kill(struct cpgmodel *m, unsigned int host);
 void cpgmodel_freeze(struct cpgmodel *m, unsigned int host, bool frozen);
 /* Hosts with equal part numbers (below hosts) hear each other. */
 void cpgmodel_partition(struct cpgmodel *m, const unsigned int *parts);
-/* The next time @host puts a message on the ring nobody else hears it, and it is cut off: its own
- * part from then on. */
-void cpgmodel_mute(struct cpgmodel *m, unsigned int host);
+/* The next time @host holds the token and has something to send (@large: more than a bare header) the
+ * ring breaks right then: @host has delivered what it sent, others may or may not get it. @then says
+ * what happened. One at a time per host; false when one is armed already. */
+bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, bool large, timeline_fn *then, void *ctx,
+		       uint64_t a, uint64_t b);
 /* Like the vote of a quorum device that flips without a ring change. */
 void cpgmodel_quorum_flip(struct cpgmodel *m, unsigned int host, bool quorate);
 bool cpgmodel_up(const struct cpgmodel *m, unsigned int host);

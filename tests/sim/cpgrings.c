@@ -124,23 +124,13 @@ static void ring_turn(void *ctx, uint64_t a, uint64_t b)
 	unsigned int holder = holders[prng_below(&m->w->prng, count)];
 	struct corosync *c = &m->hosts[holder];
 
-	if (c->mute) {
-		/* Its packets go nowhere from now on; it does not know yet. */
-		c->mute = false;
-		world_mark(m->w, MARK_MUTE);
-		story_tell(m->w, "net: packets of %u are lost from now on", holder + 1);
-		ring_break(m, ring, holder);
-		for (unsigned int part = 0; part < m->config.hosts; part++) {
-			bool used = false;
+	if (c->token_then && (!c->token_large || c->pending->size > 48)) {
+		timeline_fn *then = c->token_then;
 
-			for (unsigned int i = 0; i < m->config.hosts; i++) {
-				used |= i != holder && m->parts[i] == part;
-			}
-			if (!used) {
-				m->parts[holder] = part;
-				break;
-			}
-		}
+		c->token_then = NULL;
+		ring_break(m, ring, holder);
+		then(c->token_ctx, c->token_a, c->token_b);
+		/* Whatever it was, the token is late now; maybe only late. */
 		ring_network_changed(m);
 		return;
 	}
@@ -308,6 +298,25 @@ static void group_flush(struct cpgmodel *m, struct ring *old, uint32_t group)
 	}
 }
 
+/* A round of sync is ended by ordered messages: of hosts that move together either all have shown the
+ * old ring to their clients, or none. */
+static void group_announce(struct cpgmodel *m, struct ring *old, uint32_t group)
+{
+	if (old->active) {
+		return;
+	}
+	if (!(old->announced & group)) {
+		world_mark(m->w, MARK_SYNC_ABORTED);
+		return;
+	}
+	for (unsigned int i = 0; i < m->config.hosts; i++) {
+		if ((group & 1u << i) && !(old->announced & 1u << i)) {
+			old->announced |= 1u << i;
+			cpg_ring_announce(m, i, old);
+		}
+	}
+}
+
 static void host_synced(void *ctx, uint64_t a, uint64_t b)
 {
 	struct cpgmodel *m = ctx;
@@ -354,10 +363,9 @@ static void host_announce(void *ctx, uint64_t a, uint64_t b)
 		return;
 	}
 	if (ring->broken && prng_chance(&m->w->prng, 500)) {
-		/* The round is aborted before this host's clients were shown anything. */
-		world_mark(m->w, MARK_SYNC_ABORTED);
 		return;
 	}
+	ring->announced |= 1u << host;
 	cpg_ring_announce(m, host, ring);
 	if (ring->broken) {
 		return;
@@ -402,6 +410,7 @@ void ring_form(struct cpgmodel *m, uint32_t hosts)
 			}
 		}
 		if (old) {
+			group_announce(m, old, group);
 			group_flush(m, old, group);
 		}
 		for (unsigned int j = i; j < m->config.hosts; j++) {

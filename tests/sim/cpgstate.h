@@ -32,6 +32,7 @@ struct ring {
 	size_t len;
 	size_t capacity;
 	bool active;          /* its sync is over everywhere */
+	uint32_t announced;   /* hosts that have shown it to their clients */
 	uint32_t synced;      /* hosts whose sync is over */
 	bool broken;          /* the token is lost */
 	size_t cut;           /* entries from here on are known to tail_host only */
@@ -79,7 +80,12 @@ struct corosync {
 	struct cpg_quorum_event *quorum_last;
 	struct node_ring quorum_ring;
 	bool quorate;
-	bool mute;
+	/* cpgmodel_on_token() */
+	timeline_fn *token_then;
+	void *token_ctx;
+	uint64_t token_a;
+	uint64_t token_b;
+	bool token_large;
 	/* on disk */
 	uint64_t seq;
 };

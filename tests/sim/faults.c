@@ -36,8 +36,9 @@ void faults_draw(struct world *w, struct faults *f)
 	if (sum == 0) {
 		f->weights[FAULT_PARTITION] = 1;
 	}
-	f->between_us = draw(w, 50000, 2000000);
-	f->long_us = draw(w, 100000, 6000000);
+	f->between_us = prng_scale(&w->prng, 10000, 1500000);
+	f->long_us = prng_scale(&w->prng, 30000, 5000000);
+	f->count = (unsigned int)draw(w, 2, 40);
 }
 
 static unsigned int random_host(struct world *w)
@@ -45,18 +46,34 @@ static unsigned int random_host(struct world *w)
 	return (unsigned int)prng_below(&w->prng, w->config.cpg.hosts);
 }
 
-static void crash(struct world *w, unsigned int host, const struct faults *f)
+/* --- power --------------------------------------------------------------------------------- */
+
+static void crash_now(void *ctx, uint64_t host, uint64_t long_us)
 {
+	struct world *w = ctx;
 	struct admin_host *h = &w->admin.hosts[host];
 	uint64_t now = world_now(w);
 
-	if (!h->on) {
+	if (!h->on || w->admin.healing) {
 		return;
 	}
 	world_mark(w, MARK_CRASH);
-	admin_crash(w, host);
-	h->ack_us = chance(w, 800) ? now + draw(w, 1, f->long_us) : UINT64_MAX;
-	h->boot_us = chance(w, 800) ? now + draw(w, 1, 2 * f->long_us) : UINT64_MAX;
+	admin_crash(w, (unsigned int)host);
+	h->ack_us = chance(w, 800) ? now + draw(w, 1, long_us) : UINT64_MAX;
+	h->boot_us = chance(w, 800) ? now + draw(w, 1, 2 * long_us) : UINT64_MAX;
+}
+
+/* Now, or while that host has something on its lips. */
+static void happen(struct world *w, unsigned int host, timeline_fn *fn, uint64_t a, uint64_t b)
+{
+	if (chance(w, 400) || !cpgmodel_on_token(w->cpg, host, chance(w, 700), fn, w, a, b)) {
+		fn(w, a, b);
+	}
+}
+
+static void crash(struct world *w, unsigned int host, const struct faults *f)
+{
+	happen(w, host, crash_now, host, f->long_us);
 }
 
 static void boot_soon(void *ctx, uint64_t host, uint64_t serial)
@@ -68,15 +85,17 @@ static void boot_soon(void *ctx, uint64_t host, uint64_t serial)
 	}
 }
 
-static void fast_restart(struct world *w, unsigned int host)
+static void fast_restart_now(void *ctx, uint64_t host, uint64_t b)
 {
+	struct world *w = ctx;
 	struct admin_host *h = &w->admin.hosts[host];
 
-	if (!h->on) {
+	(void)b;
+	if (!h->on || w->admin.healing) {
 		return;
 	}
 	world_mark(w, MARK_FAST_RESTART);
-	admin_crash(w, host);
+	admin_crash(w, (unsigned int)host);
 	timeline_in(&w->timeline, draw(w, 1, w->config.cpg.detect_us_min), boot_soon, w, host, h->serial);
 }
 
@@ -93,7 +112,7 @@ static void daemon_kill(struct world *w, unsigned int host, const struct faults 
 		/* Pacemaker fences the node whose monitor has failed. */
 		h->daemon_us = UINT64_MAX;
 		if (chance(w, 700)) {
-			crash(w, host, f);
+			crash_now(w, host, f->long_us);
 		}
 		return;
 	}
@@ -140,19 +159,20 @@ static void pause_daemon(struct world *w, unsigned int host, uint64_t us)
 	timeline_in(&w->timeline, us, wake_daemon, w, host, w->admin.hosts[host].serial);
 }
 
-static void freeze(struct world *w, unsigned int host, const struct faults *f)
+static void freeze_now(void *ctx, uint64_t host, uint64_t long_us)
 {
-	uint64_t us = draw(w, 1000, f->long_us);
+	struct world *w = ctx;
+	uint64_t us = draw(w, 1000, long_us);
 
-	if (!w->admin.hosts[host].on || !cpgmodel_up(w->cpg, host)) {
+	if (!w->admin.hosts[host].on || !cpgmodel_up(w->cpg, (unsigned int)host) || w->admin.healing) {
 		return;
 	}
 	world_mark(w, MARK_PAUSE_HOST);
-	story_tell(w, "machine %u: corosync is stopped", host + 1);
-	cpgmodel_freeze(w->cpg, host, true);
+	story_tell(w, "machine %u: corosync is stopped", (unsigned int)host + 1);
+	cpgmodel_freeze(w->cpg, (unsigned int)host, true);
 	timeline_in(&w->timeline, us, wake_corosync, w, host, w->admin.hosts[host].serial);
 	if (chance(w, 500)) {
-		pause_daemon(w, host, us + draw(w, 0, 20000));
+		pause_daemon(w, (unsigned int)host, us + draw(w, 0, 20000));
 	}
 }
 
@@ -169,28 +189,43 @@ static void heal_network(void *ctx, uint64_t count, uint64_t b)
 	}
 }
 
-static void partition(struct world *w, uint64_t us)
+/* @parts: three bits per host. */
+static void partition_now(void *ctx, uint64_t packed, uint64_t us)
 {
-	unsigned int parts[SIM_HOSTS_MAX] = { 0 };
-	unsigned int n = w->config.cpg.hosts;
-	unsigned int ways = chance(w, 700) ? 2 : (unsigned int)draw(w, 2, n);
+	struct world *w = ctx;
+	unsigned int parts[SIM_HOSTS_MAX];
 
-	if (n < 2) {
+	if (w->admin.healing) {
 		return;
 	}
-	if (chance(w, 400)) {
-		parts[random_host(w)] = 1;
-	} else {
-		for (unsigned int i = 0; i < n; i++) {
-			parts[i] = (unsigned int)prng_below(&w->prng, ways);
-		}
+	for (unsigned int i = 0; i < SIM_HOSTS_MAX; i++) {
+		parts[i] = packed >> (3 * i) & 7;
 	}
-	world_mark(w, MARK_PARTITION);
 	story_tell(w, "net: parts %u%u%u%u%u%u", parts[0], parts[1], parts[2], parts[3], parts[4],
 		   parts[5]);
 	w->partitions++;
 	cpgmodel_partition(w->cpg, parts);
 	timeline_in(&w->timeline, us, heal_network, w, w->partitions, 0);
+}
+
+static void partition(struct world *w, uint64_t us)
+{
+	unsigned int n = w->config.cpg.hosts;
+	unsigned int ways = chance(w, 700) || n < 2 ? 2 : (unsigned int)draw(w, 2, n);
+	uint64_t packed = 0;
+
+	if (n < 2) {
+		return;
+	}
+	if (chance(w, 400)) {
+		packed = 1ull << (3 * random_host(w));
+	} else {
+		for (unsigned int i = 0; i < n; i++) {
+			packed |= prng_below(&w->prng, ways) << (3 * i);
+		}
+	}
+	world_mark(w, MARK_PARTITION);
+	happen(w, random_host(w), partition_now, packed, us);
 }
 
 static void fast_again(void *ctx, uint64_t host, uint64_t b)
@@ -271,7 +306,7 @@ void fault_happen(struct world *w, const struct faults *f)
 		crash(w, host, f);
 		break;
 	case FAULT_FAST_RESTART:
-		fast_restart(w, host);
+		happen(w, host, fast_restart_now, host, 0);
 		break;
 	case FAULT_DAEMON_KILL:
 		daemon_kill(w, host, f);
@@ -283,7 +318,7 @@ void fault_happen(struct world *w, const struct faults *f)
 		pause_daemon(w, host, draw(w, 1000, f->long_us));
 		break;
 	case FAULT_FREEZE:
-		freeze(w, host, f);
+		happen(w, host, freeze_now, host, f->long_us);
 		break;
 	case FAULT_PARTITION:
 		partition(w, draw(w, 1000, f->long_us));
@@ -292,9 +327,10 @@ void fault_happen(struct world *w, const struct faults *f)
 		partition(w, draw(w, w->config.cpg.detect_us_min / 2, 2 * w->config.cpg.detect_us_max));
 		break;
 	case FAULT_MUTE:
-		cpgmodel_mute(w->cpg, host);
-		w->partitions++;
-		timeline_in(&w->timeline, draw(w, 1000, f->long_us), heal_network, w, w->partitions, 0);
+		if (cpgmodel_on_token(w->cpg, host, chance(w, 700), partition_now, w, 1ull << (3 * host),
+				      draw(w, 1000, f->long_us))) {
+			world_mark(w, MARK_MUTE);
+		}
 		break;
 	case FAULT_SLOW:
 		world_mark(w, MARK_SLOW);

@@ -34,6 +34,7 @@ struct faults {
 	unsigned int weights[FAULTS_COUNT];
 	uint64_t between_us; /* on average */
 	uint64_t long_us;    /* of a lasting fault, at most */
+	unsigned int count;  /* in all */
 };
 
 /* Draws which kinds there are in this run, and how often. */

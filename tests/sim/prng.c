@@ -53,6 +53,19 @@ uint64_t prng_range(struct prng *r, uint64_t lo, uint64_t hi)
 	return lo + prng_below(r, hi - lo + 1);
 }
 
+uint64_t prng_scale(struct prng *r, uint64_t lo, uint64_t hi)
+{
+	unsigned int octaves = 1;
+
+	while (lo << octaves < hi) {
+		octaves++;
+	}
+	uint64_t from = lo << prng_below(r, octaves);
+	uint64_t x = prng_range(r, from, 2 * from);
+
+	return x < hi ? x : hi;
+}
+
 bool prng_chance(struct prng *r, unsigned int per_mille)
 {
 	return prng_below(r, 1000) < per_mille;

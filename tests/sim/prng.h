@@ -19,6 +19,8 @@ uint64_t prng_next(struct prng *r);
 uint64_t prng_below(struct prng *r, uint64_t n);
 /* lo..hi, both included. */
 uint64_t prng_range(struct prng *r, uint64_t lo, uint64_t hi);
+/* lo..hi, every order of magnitude equally likely. */
+uint64_t prng_scale(struct prng *r, uint64_t lo, uint64_t hi);
 /* True in @per_mille of 1000 cases. */
 bool prng_chance(struct prng *r, unsigned int per_mille);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/buf.h"
 #include "plugin/node/wire.h"
 #include "tests/sim/admin.h"
 #include "tests/sim/world.h"
@@ -390,9 +391,37 @@ static void request_do(struct simnode *s, const struct request *r)
 	}
 }
 
-static const char *message_name(const uint8_t *data, size_t size)
+/* A message in a few words, for the story only. */
+static void message_tell(struct simnode *s, const char *group, const struct cpg_event *ev)
 {
-	return size > 5 ? wire_type_name((enum wire_type)data[5]) : "?";
+	struct cursor in = cursor_make(ev->data, ev->size);
+	struct wire_header h;
+	struct wire_body b;
+	char more[100] = "";
+
+	if (wire_header_decode(&in, &h)) {
+		story_tell(s->w, "node %u: %s undecodable message of %u/%u", s->host + 1, group, ev->nodeid,
+			   ev->pid);
+		return;
+	}
+	if (wire_body_decode(h.type, &in, &b) == 0) {
+		if (h.type == WIRE_READY) {
+			(void)snprintf(more, sizeof(more), " view %04x seq %llu digest %04x history %04x",
+				       (unsigned int)b.view & 0xffff, (unsigned long long)b.seq,
+				       (unsigned int)b.digest & 0xffff, (unsigned int)b.history & 0xffff);
+		} else if (h.type == WIRE_HELLO) {
+			(void)snprintf(more, sizeof(more), " flags %x history %04x views %llu lowest %u",
+				       b.flags, (unsigned int)b.history & 0xffff,
+				       (unsigned long long)b.views, b.lowest);
+		} else if (b.nodeid != 0) {
+			(void)snprintf(more, sizeof(more), " about %u", b.nodeid);
+		}
+	}
+	story_tell(s->w, "node %u: %s %s of %u/%u inc %04x:%x no %llu epoch %04x confirm %llu%s", s->host + 1,
+		   group, wire_type_name(h.type), ev->nodeid, ev->pid,
+		   (unsigned int)(h.incarnation >> 16) & 0xffff, (unsigned int)h.incarnation & 0xffff,
+		   (unsigned long long)h.number, (unsigned int)h.epoch & 0xffff,
+		   (unsigned long long)h.confirm, more);
 }
 
 /* --- one iteration of the loop ------------------------------------------------------------- */
@@ -448,8 +477,9 @@ static void group_event(struct simnode *s, uint32_t group, const struct cpg_even
 		node_totem(s->node, group, ev->ring, ev->nodes, ev->nodes_count);
 		break;
 	case CPG_MESSAGE:
-		story_tell(s->w, "node %u: %s %s of %u/%u, %zu bytes", s->host + 1, name,
-			   message_name(ev->data, ev->size), ev->nodeid, ev->pid, ev->size);
+		if (s->w->story.on) {
+			message_tell(s, name, ev);
+		}
 		if (cpgmodel_quorum_pending(s->w->cpg, s->host)) {
 			world_mark(s->w, MARK_QUORUM_LATE);
 		}

@@ -24,12 +24,12 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->cpg.quorum = c->cpg.hosts == 2 && prng_chance(&r, 700) ? QUORUM_TWO_NODE
 			: prng_chance(&r, 200)			  ? QUORUM_TIE_BREAKER
 								  : QUORUM_MAJORITY;
-	c->cpg.detect_us_min = (uint32_t)prng_range(&r, 20000, 500000);
+	c->cpg.detect_us_min = (uint32_t)prng_scale(&r, 2000, 400000);
 	c->cpg.detect_us_max = c->cpg.detect_us_min * (uint32_t)prng_range(&r, 1, 4);
-	c->cpg.merge_us_max = (uint32_t)prng_range(&r, 1000, 500000);
+	c->cpg.merge_us_max = (uint32_t)prng_scale(&r, 1000, 500000);
 	c->cpg.rotation_us = (uint32_t)prng_range(&r, 20, 400);
-	c->cpg.lag_us_max = (uint32_t)prng_range(&r, 30, 2000);
-	c->cpg.sync_us_max = (uint32_t)prng_range(&r, 10, 30000);
+	c->cpg.lag_us_max = (uint32_t)prng_scale(&r, 30, 5000);
+	c->cpg.sync_us_max = (uint32_t)prng_scale(&r, 10, 50000);
 	c->cpg.quorum_us_max = (uint32_t)(prng_chance(&r, 300) ? prng_range(&r, 1000, 2000000)
 								: 2000);
 	c->cpg.tail_per_mille = prng_chance(&r, 700) ? 500 : 0;
@@ -40,15 +40,15 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->spaces = prng_chance(&r, 150) ? 2 : 1;
 	c->clients_per_host = (unsigned int)prng_range(&r, 1, 3);
 	c->resources = (unsigned int)prng_range(&r, 1, 4);
-	c->think_us_max = (uint32_t)prng_range(&r, 20000, 150000);
-	c->hold_us_max = (uint32_t)prng_range(&r, 1000, 500000);
+	c->think_us_max = (uint32_t)prng_scale(&r, 3000, 100000);
+	c->hold_us_max = (uint32_t)prng_scale(&r, 1000, 8000000);
 	c->convert_per_mille = (unsigned int)prng_range(&r, 0, 700);
 	c->cancel_per_mille = (unsigned int)prng_range(&r, 0, 200);
 	c->noqueue_per_mille = (unsigned int)prng_range(&r, 0, 400);
 	c->lvb_per_mille = (unsigned int)prng_range(&r, 0, 900);
 	c->close_per_mille = prng_chance(&r, 500) ? (unsigned int)prng_range(&r, 1, 30) : 0;
-	c->react_us_max = prng_chance(&r, 700) ? (uint32_t)prng_range(&r, 1, 3000000) : 0;
-	c->turn_us_max = (uint32_t)prng_range(&r, 5, 500);
+	c->react_us_max = prng_chance(&r, 700) ? (uint32_t)prng_scale(&r, 1000, 3000000) : 0;
+	c->turn_us_max = (uint32_t)prng_scale(&r, 5, 1000);
 	c->quorum_race_per_mille = prng_chance(&r, 500) ? 100 : 0;
 	c->ipc_us_max = (uint32_t)prng_range(&r, 10, 2000);
 }
@@ -73,7 +73,9 @@ static bool healthy(struct world *w)
 static bool drained(struct world *w)
 {
 	for (unsigned int i = 0; i < w->clients_count; i++) {
-		if (w->clients[i].alive && !client_done(&w->clients[i])) {
+		const struct client *c = &w->clients[i];
+
+		if (c->alive && c->state != CLIENT_LOST && !client_done(c)) {
 			return false;
 		}
 	}
@@ -100,7 +102,7 @@ static void drain_fail(struct world *w)
 	for (unsigned int i = 0; i < w->clients_count; i++) {
 		const struct client *c = &w->clients[i];
 
-		for (unsigned int j = 0; c->alive && j < CLIENT_SLOTS; j++) {
+		for (unsigned int j = 0; c->alive && c->state != CLIENT_LOST && j < CLIENT_SLOTS; j++) {
 			const struct slot *s = &c->slots[j];
 
 			if (s->state != SLOT_FREE) {
@@ -131,7 +133,11 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 		w->steps_max = options->steps_max;
 	}
 	faults_draw(w, &faults);
-	faults_us = prng_range(&w->prng, 1000000, 12000000);
+	/* Not more than so many lock calls in all. */
+	faults_us = faults.between_us * faults.count;
+	if (faults_us / config.think_us_max * w->clients_count > 3000) {
+		faults_us = 3000ull * config.think_us_max / w->clients_count;
+	}
 	config_tell(w, &faults, faults_us);
 	admin_init(w);
 	if (prng_chance(&w->prng, 900)) {
