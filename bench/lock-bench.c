@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The workers of the figures lockstep.*, one process per node, through liblockstep. They share the
+ * machine's monotonic clock and print raw times; bench/collate makes lines of them. Started and
+ * brought together by bench/run.sh.
+ *
+ *   lock-bench now                           the clock
+ *   lock-bench cycle NODE CLIENTS START MS   so many clients, each locking and unlocking a name of its
+ *                                            own in sequence, from START for so long
+ *   lock-bench handover COUNT HOLD_MS        A: gets the lock, lets B wait for HOLD_MS, unlocks
+ *   lock-bench kill COUNT HOLD_MS            A: the same, but dies by SIGKILL in place of the unlock
+ *   lock-bench wait COUNT                    B: waits; when it has the lock, gives it back as soon as
+ *                                            A asks again. Start it first, and A when it says "holding"
+ *   lock-bench node-hold                     holds a lock until the node dies
+ *   lock-bench node-wait NODEID              waits for it; once it has read the time of the death on
+ *                                            standard input, vouches for the node as soon as that is
+ *                                            accepted
+ *
+ * A and B need nobody to bring them together: each learns from its BAST that the other one waits.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <lockstep/lockstep.h>
+
+#include "bench/samples.h"
+
+#define SPACE "default"
+#define CLIENTS_MAX 1024
+#define PATIENCE_MS 60000
+#define SHARED_NAME "bench/shared"
+#define NODE_NAME "bench/node"
+
+static void die(const char *what, int error)
+{
+	fprintf(stderr, "lock-bench: %s: %s\n", what, lockstep_strerror(error));
+	exit(1);
+}
+
+static struct lockstep_session *session_open(void)
+{
+	struct lockstep_session *s = NULL;
+	int error = lockstep_open(SPACE, 0, NULL, &s);
+
+	if (error) {
+		die("opening a session", error);
+	}
+	return s;
+}
+
+static void sleep_until(uint64_t ns)
+{
+	struct timespec t = {
+		.tv_sec = (time_t)(ns / 1000000000u), .tv_nsec = (long)(ns % 1000000000u),
+	};
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL) == EINTR) {
+	}
+}
+
+/* Runs callbacks until *@flag. */
+static void wait_for(struct lockstep_session *s, const bool *flag)
+{
+	struct pollfd pfd = { .fd = lockstep_session_fd(s), .events = POLLIN };
+
+	for (;;) {
+		int rc = lockstep_dispatch(s);
+
+		if (rc < 0) {
+			die("dispatching", rc);
+		}
+		if (*flag) {
+			return;
+		}
+		if (poll(&pfd, 1, PATIENCE_MS) == 0) {
+			die("waiting", -ETIMEDOUT);
+		}
+	}
+}
+
+/* --- cycles ------------------------------------------------------------------------------- */
+
+struct client {
+	struct lockstep_session *session;
+	struct lockstep_lksb lksb;
+	char name[32];
+	uint64_t locking_ns;
+	uint64_t granted_ns; /* 0 while waiting */
+	bool again;          /* the daemon's window was full: the call is to be repeated */
+	bool idle;
+};
+
+struct cycles {
+	struct client clients[CLIENTS_MAX];
+	size_t clients_count;
+	size_t busy;
+	uint64_t end_ns;
+	uint64_t last_ns;
+	struct samples lock;
+	struct samples unlock;
+	struct samples cycle;
+};
+
+static struct cycles cycles; /* callbacks get their client */
+
+static void client_completed(void *arg);
+
+static void client_call(struct client *c)
+{
+	int error;
+
+	if (c->granted_ns) {
+		error = lockstep_unlock(c->session, c->lksb.lkid, 0, NULL);
+	} else {
+		error = lockstep_lock(c->session, LOCKSTEP_LOCK_EX, &c->lksb, 0, c->name,
+				      strlen(c->name), c, client_completed, NULL);
+	}
+	c->again = error == -EAGAIN;
+	if (error && !c->again) {
+		die(c->granted_ns ? "unlocking" : "locking", error);
+	}
+}
+
+static void client_lock(struct client *c, uint64_t now)
+{
+	c->granted_ns = 0;
+	c->locking_ns = now;
+	client_call(c);
+}
+
+static void client_completed(void *arg)
+{
+	struct client *c = arg;
+	uint64_t now = now_ns();
+
+	if (!c->granted_ns) {
+		if (c->lksb.status) {
+			die("the lock", c->lksb.status);
+		}
+		c->granted_ns = now;
+		client_call(c);
+		return;
+	}
+	if (c->lksb.status != LOCKSTEP_EUNLOCK) {
+		die("the unlock", c->lksb.status);
+	}
+	samples_add(&cycles.lock, c->granted_ns - c->locking_ns);
+	samples_add(&cycles.unlock, now - c->granted_ns);
+	samples_add(&cycles.cycle, now - c->locking_ns);
+	cycles.last_ns = now;
+	if (now < cycles.end_ns) {
+		client_lock(c, now);
+	} else {
+		c->idle = true;
+		cycles.busy--;
+	}
+}
+
+static void clients_run(void)
+{
+	struct pollfd pfds[CLIENTS_MAX];
+
+	for (size_t i = 0; i < cycles.clients_count; i++) {
+		pfds[i] = (struct pollfd){
+			.fd = lockstep_session_fd(cycles.clients[i].session), .events = POLLIN,
+		};
+		client_lock(&cycles.clients[i], now_ns());
+	}
+	while (cycles.busy > 0) {
+		int timeout_ms = PATIENCE_MS;
+
+		for (size_t i = 0; i < cycles.clients_count; i++) {
+			struct client *c = &cycles.clients[i];
+
+			if (c->again) {
+				client_call(c);
+			}
+			if (c->again) {
+				timeout_ms = 1;
+			}
+		}
+		int ready = poll(pfds, cycles.clients_count, timeout_ms);
+
+		if (ready == 0 && timeout_ms == PATIENCE_MS) {
+			die("waiting", -ETIMEDOUT);
+		}
+		for (size_t i = 0; i < cycles.clients_count && ready > 0; i++) {
+			if (!pfds[i].revents) {
+				continue;
+			}
+			int rc = lockstep_dispatch(cycles.clients[i].session);
+
+			if (rc < 0) {
+				die("dispatching", rc);
+			}
+			ready--;
+		}
+	}
+}
+
+/* One client alone does what a simple program does: the calls that wait. */
+static void client_run_waiting(struct client *c)
+{
+	uint64_t now = now_ns();
+
+	while (now < cycles.end_ns) {
+		c->locking_ns = now;
+		int error = lockstep_lock_wait(c->session, LOCKSTEP_LOCK_EX, &c->lksb, 0, c->name,
+					       strlen(c->name), NULL, NULL, PATIENCE_MS);
+
+		if (error) {
+			die("locking", error);
+		}
+		c->granted_ns = now_ns();
+		error = lockstep_unlock_wait(c->session, c->lksb.lkid, 0, NULL);
+		if (error) {
+			die("unlocking", error);
+		}
+		now = now_ns();
+		samples_add(&cycles.lock, c->granted_ns - c->locking_ns);
+		samples_add(&cycles.unlock, now - c->granted_ns);
+		samples_add(&cycles.cycle, now - c->locking_ns);
+	}
+	cycles.last_ns = now;
+}
+
+static void raw_print(const char *kind, struct samples *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		printf("%s %" PRIu64 "\n", kind, s->items[i]);
+	}
+	samples_done(s);
+}
+
+static int cycle(const char *node, size_t clients_count, uint64_t start_ns, uint64_t ms)
+{
+	cycles.clients_count = clients_count;
+	cycles.busy = clients_count;
+	cycles.end_ns = start_ns + ms * 1000000u;
+	for (size_t i = 0; i < clients_count; i++) {
+		struct client *c = &cycles.clients[i];
+
+		c->session = session_open();
+		(void)snprintf(c->name, sizeof(c->name), "bench/%s/%zu", node, i);
+	}
+	if (now_ns() >= start_ns) {
+		fprintf(stderr, "lock-bench: opening %zu sessions took too long\n", clients_count);
+		return 1;
+	}
+	sleep_until(start_ns);
+	if (clients_count == 1) {
+		client_run_waiting(&cycles.clients[0]);
+	} else {
+		clients_run();
+	}
+	printf("rate %.3f\n",
+	       (double)cycles.cycle.count * 1e9 / (double)(cycles.last_ns - start_ns));
+	raw_print("lock", &cycles.lock);
+	raw_print("unlock", &cycles.unlock);
+	raw_print("cycle", &cycles.cycle);
+	for (size_t i = 0; i < clients_count; i++) {
+		lockstep_close(cycles.clients[i].session);
+	}
+	return 0;
+}
+
+/* --- one lock, two nodes -------------------------------------------------------------------- */
+
+struct side {
+	struct lockstep_session *session;
+	struct lockstep_lksb lksb;
+	bool wanted; /* the other one waits */
+};
+
+static void side_blocking(void *arg, int mode)
+{
+	(void)mode;
+	((struct side *)arg)->wanted = true;
+}
+
+static void side_lock(struct side *s)
+{
+	s->wanted = false;
+	int error = lockstep_lock_wait(s->session, LOCKSTEP_LOCK_EX, &s->lksb, 0, SHARED_NAME,
+				       strlen(SHARED_NAME), s, side_blocking, PATIENCE_MS);
+
+	if (error) {
+		die("locking", error);
+	}
+}
+
+static void side_unlock(struct side *s)
+{
+	int error = lockstep_unlock_wait(s->session, s->lksb.lkid, 0, NULL);
+
+	if (error) {
+		die("unlocking", error);
+	}
+}
+
+static void side_keep_waiting(struct side *s, uint64_t hold_ms)
+{
+	wait_for(s->session, &s->wanted);
+	sleep_until(now_ns() + hold_ms * 1000000u);
+}
+
+static int handover(uint64_t count, uint64_t hold_ms)
+{
+	struct side a = { .session = session_open() };
+
+	for (uint64_t i = 0; i < count; i++) {
+		side_lock(&a);
+		side_keep_waiting(&a, hold_ms);
+		printf("from %" PRIu64 "\n", now_ns());
+		side_unlock(&a);
+	}
+	lockstep_close(a.session);
+	return 0;
+}
+
+static int killed(uint64_t count, uint64_t hold_ms)
+{
+	for (uint64_t i = 0; i < count; i++) {
+		int status;
+
+		(void)fflush(stdout);
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			struct side a = { .session = session_open() };
+
+			side_lock(&a);
+			side_keep_waiting(&a, hold_ms);
+			printf("from %" PRIu64 "\n", now_ns());
+			(void)fflush(stdout);
+			(void)raise(SIGKILL);
+		}
+		if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFSIGNALED(status) ||
+		    WTERMSIG(status) != SIGKILL) {
+			fprintf(stderr, "lock-bench: the holder did not die as it should\n");
+			return 1;
+		}
+	}
+	return 0;
+}
+
+static int waiting(uint64_t count)
+{
+	struct side b = { .session = session_open() };
+
+	side_lock(&b);
+	printf("holding\n");
+	(void)fflush(stdout);
+	for (uint64_t i = 0; i < count; i++) {
+		wait_for(b.session, &b.wanted);
+		side_unlock(&b);
+		/* A was first in the queue and has it now; this waits. */
+		side_lock(&b);
+		printf("to %" PRIu64 "\n", now_ns());
+	}
+	lockstep_close(b.session);
+	return 0;
+}
+
+/* --- the death of a node --------------------------------------------------------------------- */
+
+static void set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+__attribute__((noreturn)) static void node_hold(void)
+{
+	struct lockstep_session *s = session_open();
+	struct lockstep_lksb lksb = { .status = 0 };
+	int error = lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, 0, NODE_NAME,
+				       strlen(NODE_NAME), NULL, NULL, PATIENCE_MS);
+
+	if (error) {
+		die("locking", error);
+	}
+	printf("holding\n");
+	(void)fflush(stdout);
+	for (;;) {
+		(void)pause();
+	}
+}
+
+static int node_wait(uint32_t nodeid)
+{
+	struct lockstep_session *s = session_open();
+	struct lockstep_admin *admin = NULL;
+	struct lockstep_lksb lksb = { .status = 0 };
+	bool done = false;
+	char line[32];
+	int error = lockstep_admin_open(NULL, &admin);
+
+	if (error) {
+		die("opening the administration", error);
+	}
+	error = lockstep_lock(s, LOCKSTEP_LOCK_EX, &lksb, 0, NODE_NAME, strlen(NODE_NAME), &done,
+			      set_flag, NULL);
+	if (error) {
+		die("locking", error);
+	}
+	printf("waiting\n");
+	(void)fflush(stdout);
+	if (!fgets(line, sizeof(line), stdin)) {
+		return 1;
+	}
+	line[strcspn(line, "\n")] = '\0';
+	uint64_t death = number_argument(line, UINT64_MAX);
+	uint64_t ack;
+
+	for (;;) {
+		ack = now_ns();
+		error = lockstep_admin_fence_ack(admin, nodeid);
+		if (error == 0) {
+			break;
+		}
+		if ((error != -EBUSY && error != -EAGAIN) ||
+		    now_ns() > death + (uint64_t)PATIENCE_MS * 1000000u) {
+			die("vouching", error);
+		}
+		(void)poll(NULL, 0, 5);
+	}
+	wait_for(s, &done);
+	if (lksb.status) {
+		die("the lock", lksb.status);
+	}
+	uint64_t now = now_ns();
+
+	printf("ack %" PRIu64 "\n", now - ack);
+	printf("death %" PRIu64 "\n", now - death);
+	lockstep_admin_close(admin);
+	lockstep_close(s);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+
+	if (strcmp(verb, "now") == 0 && argc == 2) {
+		printf("%" PRIu64 "\n", now_ns());
+		return 0;
+	}
+	if (strcmp(verb, "cycle") == 0 && argc == 6) {
+		return cycle(argv[2], number_argument(argv[3], CLIENTS_MAX),
+			     number_argument(argv[4], UINT64_MAX),
+			     number_argument(argv[5], 3600000));
+	}
+	if (strcmp(verb, "handover") == 0 && argc == 4) {
+		return handover(number_argument(argv[2], 1000000),
+				number_argument(argv[3], 60000));
+	}
+	if (strcmp(verb, "kill") == 0 && argc == 4) {
+		return killed(number_argument(argv[2], 1000000), number_argument(argv[3], 60000));
+	}
+	if (strcmp(verb, "wait") == 0 && argc == 3) {
+		return waiting(number_argument(argv[2], 1000000));
+	}
+	if (strcmp(verb, "node-hold") == 0 && argc == 2) {
+		node_hold();
+	}
+	if (strcmp(verb, "node-wait") == 0 && argc == 3) {
+		return node_wait((uint32_t)number_argument(argv[2], UINT32_MAX));
+	}
+	fprintf(stderr, "usage: see the top of lock-bench.c; it is started by run.sh\n");
+	return 2;
+}

@@ -1,0 +1,229 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Puts Lockstep beside what it stands on: three real Corosync nodes on this machine, and in one and
+# the same run raw CPG, raw libqb, locks through liblockstep, and the lock machine by itself.
+# What is measured, how, and what came out: README.md beside this file.
+#
+#	run.sh [--rounds N] [--quick]
+#
+# Lines on standard output, see README.md; progress on standard error.  LOCKSTEP_BUILD is the
+# build directory with the programs.  77: this machine does not allow it.
+set -u
+export LC_ALL=C
+
+srcdir=$(cd "${0%/*}/.." && pwd)
+: "${LOCKSTEP_BUILD:?is not set; use make bench}"
+export LOCKSTEP_BUILD
+programs=$LOCKSTEP_BUILD/bench
+sandbox=${LOCKSTEP_SANDBOX_PROGRAM:-$srcdir/tools/sandbox/lockstep-sandbox}
+LOCKSTEP_SANDBOX=bench-$$
+export LOCKSTEP_SANDBOX
+
+rounds=5
+measure_ms=1000
+cycle_ms=2000
+handovers=100
+long_handovers=10
+kills=30
+crashes=3
+engine_locks=1000000
+engine_batches=500
+
+say() {
+	printf '%s\n' "$*" >&2
+}
+
+die() {
+	say "run.sh: $*"
+	exit 1
+}
+
+while [ $# -gt 0 ]; do
+	case $1 in
+	--rounds)
+		[ $# -gt 1 ] || die "--rounds needs a number"
+		rounds=$2
+		shift
+		;;
+	--quick)
+		rounds=1
+		measure_ms=50
+		cycle_ms=100
+		handovers=3
+		long_handovers=1
+		kills=2
+		crashes=1
+		engine_locks=1000
+		engine_batches=5
+		;;
+	*) die "usage: run.sh [--rounds N] [--quick]" ;;
+	esac
+	shift
+done
+
+reason=$("$sandbox" check) || {
+	say "no sandbox on this machine: ${reason#no: }"
+	exit 77
+}
+[ -x "$programs/cpg-echo" ] || {
+	say "built without Corosync"
+	exit 77
+}
+
+tmp=$(mktemp -d "${TMPDIR:-/tmp}/lockstep-bench.XXXXXX")
+
+# Invoked by the trap.
+# shellcheck disable=SC2317
+cleanup() {
+	cleanup_rc=$?
+	trap '' EXIT INT TERM HUP
+	if [ "$cleanup_rc" != 0 ] && [ -n "${LOCKSTEP_TEST_LOGS:-}" ]; then
+		mkdir -p "$LOCKSTEP_TEST_LOGS"
+		for cleanup_n in 1 2 3; do
+			"$sandbox" logs "$cleanup_n" >"$LOCKSTEP_TEST_LOGS/bench-n$cleanup_n.log" 2>/dev/null
+		done
+	fi
+	"$sandbox" down
+	rm -rf "$tmp"
+	exit "$cleanup_rc"
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM HUP
+
+on() { # NODE PROGRAM ARG...
+	on_node=$1
+	on_program=$2
+	shift 2
+	"$sandbox" exec "$on_node" "$programs/$on_program" "$@"
+}
+
+# figure COMMAND...: its lines go to this round's.
+figure() {
+	"$@" >"$tmp/lines" || die "failed: $*"
+	sed "s/^/$round	/" "$tmp/lines" >>"$tmp/figures"
+}
+
+# The daemons confirm each other's messages faster than a process starts; a second is plenty.
+start_in() { # MS
+	echo $(($("$programs/lock-bench" now) + $1 * 1000000))
+}
+
+file_says() { # FILE PATTERN
+	fs_end=$(($(date +%s) + 60))
+	until grep -q "$2" "$1" 2>/dev/null; do
+		[ "$(date +%s)" -le "$fs_end" ] || die "$1 does not say $2"
+		sleep 0.02
+	done
+}
+
+# All of these background processes must succeed.
+wait_all() { # PID...
+	for wa_pid in "$@"; do
+		wait "$wa_pid" || die "a worker failed"
+	done
+}
+
+# ---------------------------------------------------------------------------- figures
+
+cycles() { # CLIENTS: client i on node i mod 3
+	c_start=$(start_in 1000)
+	c_pids=
+	c_files=
+	for c_node in 1 2 3; do
+		c_clients=$((($1 + 3 - c_node) / 3))
+		[ "$c_clients" -gt 0 ] || continue
+		on "$c_node" lock-bench cycle "n$c_node" "$c_clients" "$c_start" "$cycle_ms" >"$tmp/cycle.$c_node" &
+		c_pids="$c_pids $!"
+		c_files="$c_files $tmp/cycle.$c_node"
+	done
+	# shellcheck disable=SC2086
+	wait_all $c_pids
+	# shellcheck disable=SC2086
+	figure "$programs/collate" merge "lockstep.cycle$1" - cycle $c_files
+	if [ "$1" = 1 ]; then
+		figure "$programs/collate" merge lockstep.lock1 - lock "$tmp/cycle.1"
+		figure "$programs/collate" merge lockstep.unlock1 - unlock "$tmp/cycle.1"
+	fi
+}
+
+# From node 1 to node 2.
+hand() { # FIGURE VARIANT VERB COUNT HOLD_MS
+	rm -f "$tmp/to"
+	on 2 lock-bench wait "$4" >"$tmp/to" &
+	h_to=$!
+	file_says "$tmp/to" holding
+	on 1 lock-bench "$3" "$4" "$5" >"$tmp/from" &
+	wait_all $! "$h_to"
+	figure "$programs/collate" differences "$1" "$2" "$tmp/from" "$tmp/to"
+}
+
+one_round() {
+	figure on 1 cpg-echo self 1 "$measure_ms" 3
+	figure on 1 cpg-echo confirmed 1 "$measure_ms" 3
+	figure on 1 qb-echo roundtrip lockstep-bench "$measure_ms"
+	figure on 1 qb-echo event lockstep-bench "$measure_ms"
+	cycles 1
+	hand lockstep.handover hold3ms handover "$handovers" 3
+	hand lockstep.handover hold150ms handover "$long_handovers" 150
+	hand lockstep.kill_client - kill "$kills" 20
+	figure on 1 cpg-echo self 64 "$measure_ms" 3
+	figure on 1 cpg-echo confirmed 64 "$measure_ms" 3
+	cycles 8
+	cycles 64
+}
+
+# Node 1 holds, node 2 waits, node 1 dies, node 2 vouches for it as soon as it may.
+crash() {
+	rm -f "$tmp/hold" "$tmp/crash" "$tmp/death"
+	mkfifo "$tmp/death"
+	on 1 lock-bench node-hold >"$tmp/hold" 2>/dev/null &
+	k_hold=$!
+	file_says "$tmp/hold" holding
+	on 2 lock-bench node-wait 1 0<>"$tmp/death" >"$tmp/crash" &
+	k_wait=$!
+	file_says "$tmp/crash" waiting
+	k_death=$("$programs/lock-bench" now)
+	"$sandbox" crash 1 || die "node 1 does not crash"
+	echo "$k_death" >"$tmp/death"
+	wait_all "$k_wait"
+	wait "$k_hold"
+	cat "$tmp/crash" >>"$tmp/crashes"
+}
+
+# ------------------------------------------------------------------------------- run
+
+: >"$tmp/figures"
+round=0
+say "the engine by itself"
+figure "$programs/engine-bench" "$engine_locks" "$engine_batches"
+
+say "starting three nodes"
+"$sandbox" up --nodes 3 >"$tmp/up.out" 2>&1 || die "the sandbox does not start: $(cat "$tmp/up.out")"
+echo "# $(nproc) CPUs, Linux $(uname -r), corosync $(corosync -v | sed -n 's/.*version .\([0-9.]*\).*/\1/p'), three nodes, $rounds rounds"
+on 2 cpg-echo listen 2>/dev/null &
+listen2=$!
+on 3 cpg-echo listen 2>/dev/null &
+listen3=$!
+on 1 qb-echo serve lockstep-bench 2>/dev/null &
+serve=$!
+# They are awaited by those who need them: members by cpg-echo, and the service is there by then.
+while [ "$round" -lt "$rounds" ]; do
+	round=$((round + 1))
+	say "round $round of $rounds"
+	one_round
+done
+kill "$listen2" "$listen3" "$serve"
+
+say "node 1 dies"
+while :; do
+	crash
+	crashes=$((crashes - 1))
+	[ "$crashes" -gt 0 ] || break
+	"$sandbox" boot 1 >/dev/null || die "node 1 does not boot"
+	"$sandbox" wait >/dev/null || die "the nodes are not healthy"
+done
+figure "$programs/collate" merge lockstep.kill_node fence-ack ack "$tmp/crashes"
+figure "$programs/collate" merge lockstep.kill_node detection+fence-ack death "$tmp/crashes"
+
+awk -f "$srcdir/bench/figures.awk" "$tmp/figures" || die "the figures cannot be read"
