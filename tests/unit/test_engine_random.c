@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,15 +26,19 @@
 #include "tests/unit/engine_model.h"
 
 #define NODES 3
-#define SESSIONS 3 /* numbers on a node at a time */
-#define LKIDS 12   /* names of a session's locks */
-#define SEEDS 40
+#define SESSIONS 3 /* on a node at a time; an ended one's place goes to a new number */
+#define LKIDS 200  /* of a node */
+#define SEEDS 100
 #define STEPS 2000
+#define MARK_MIN 20 /* of each kind of effect, in all runs together */
 #define LOCKS_HIGH 60 /* above this only ends are drawn */
 
 struct gambler {
 	uint64_t random;
-	uint64_t request[NODES + 1][SESSIONS + 1];
+	uint64_t request[NODES + 1];
+	uint32_t session[NODES + 1][SESSIONS]; /* their present numbers */
+	uint32_t session_last;
+	bool lost[NODES + 1];
 	uint8_t lvb[MODEL_LVB_LEN];
 	struct engine_member_id members[2];
 	bool crowded;
@@ -42,7 +47,7 @@ struct gambler {
 	uint32_t resources;
 	uint32_t flags;
 	uint8_t modes[8];
-	uint32_t convert_weight;
+	uint32_t convert_percent; /* more of them than types[] says */
 };
 
 static uint32_t draw(struct gambler *g, uint32_t below)
@@ -72,10 +77,10 @@ static const uint32_t convert_flags[] = { LOCKSTEP_LKF_QUECVT, LOCKSTEP_LKF_CONV
 /* What a run likes: not everything at once, so that it gets deep into what it has. */
 static void draw_tastes(struct gambler *g)
 {
-	g->recklessness = draw(g, 60);
+	g->recklessness = 20 + draw(g, 60);
 	g->resources = 1 + draw(g, MODEL_RESOURCES);
 	for (size_t i = 0; i < COUNT(request_flags); i++) {
-		g->flags |= chance(g, 40) ? request_flags[i] : 0;
+		g->flags |= chance(g, 50) ? request_flags[i] : 0;
 	}
 	for (size_t i = 0; i < COUNT(convert_flags); i++) {
 		g->flags |= chance(g, 60) ? convert_flags[i] : 0;
@@ -83,7 +88,7 @@ static void draw_tastes(struct gambler *g)
 	for (size_t i = 0; i < COUNT(g->modes); i++) {
 		g->modes[i] = (uint8_t)draw(g, 6);
 	}
-	g->convert_weight = draw(g, 400);
+	g->convert_percent = draw(g, 30);
 }
 
 static uint32_t draw_flags(struct gambler *g, bool convert)
@@ -96,6 +101,9 @@ static uint32_t draw_flags(struct gambler *g, bool convert)
 	while (convert && chance(g, g->recklessness)) {
 		flags |= convert_flags[draw(g, COUNT(convert_flags))];
 	}
+	if (chance(g, 20)) {
+		flags |= LOCKSTEP_LKF_PERSISTENT;
+	}
 	flags &= g->flags;
 	if (convert && chance(g, 3)) {
 		/* All that it takes for a late grant to write the LVB of its call. */
@@ -107,60 +115,61 @@ static uint32_t draw_flags(struct gambler *g, bool convert)
 	return flags;
 }
 
+/* One node or two, and for the recovery point mostly lost ones. */
 static void draw_members(struct gambler *g, struct engine_op *op)
 {
-	g->members[0].nodeid = 1 + draw(g, NODES);
-	g->members[0].incarnation = 1;
+	uint32_t node = 1 + draw(g, NODES);
+	bool lose = op->type == ENGINE_OP_VIEW_POINT;
+
+	while (!lose && !g->lost[node] && !chance(g, 20)) {
+		node = 1 + draw(g, NODES);
+	}
 	op->members = g->members;
 	op->members_count = 1;
-	if (chance(g, 20) && g->members[0].nodeid < NODES) {
-		g->members[1].nodeid = g->members[0].nodeid + 1;
-		g->members[1].incarnation = 1;
+	g->members[0] = (struct engine_member_id){ .nodeid = node, .incarnation = 1 };
+	g->lost[node] = lose;
+	if (chance(g, 20) && node < NODES) {
 		op->members_count = 2;
+		g->members[1] = (struct engine_member_id){ .nodeid = node + 1, .incarnation = 1 };
+		g->lost[node + 1] = lose;
 	}
 }
 
+static const struct {
+	enum engine_op_type type;
+	uint32_t weight;
+} types[] = {
+	{ ENGINE_OP_SESSION_BEGIN, 2 },	   { ENGINE_OP_SESSION_END, 12 },
+	{ ENGINE_OP_LOCK, 300 },	   { ENGINE_OP_CONVERT, 300 },
+	{ ENGINE_OP_UNLOCK, 110 },	   { ENGINE_OP_CANCEL, 60 },
+	{ ENGINE_OP_DEADLOCK_CANCEL, 15 }, { ENGINE_OP_ADOPT, 40 },
+	{ ENGINE_OP_PURGE, 5 },		   { ENGINE_OP_TIMEOUT, 25 },
+	{ ENGINE_OP_VIEW_POINT, 6 },	   { ENGINE_OP_NODES_REMOVE, 2 },
+};
+
 static enum engine_op_type draw_type(struct gambler *g)
 {
-	uint32_t x = draw(g, 1000 + g->convert_weight);
+	uint32_t total = 0;
 
-	if (x >= 1000) {
-		return ENGINE_OP_CONVERT;
-	}
 	if (g->crowded) {
-		return x < 900 ? ENGINE_OP_UNLOCK : ENGINE_OP_SESSION_END;
+		return chance(g, 98) ? ENGINE_OP_UNLOCK : ENGINE_OP_SESSION_END;
 	}
-	if (x < 100) {
-		return ENGINE_OP_SESSION_BEGIN;
+	if (chance(g, 3) && (g->lost[1] || g->lost[2] || g->lost[3])) {
+		return ENGINE_OP_NODES_REMOVE;
 	}
-	if (x < 330) {
-		return ENGINE_OP_LOCK;
-	}
-	if (x < 600) {
+	if (chance(g, g->convert_percent)) {
 		return ENGINE_OP_CONVERT;
 	}
-	if (x < 720) {
-		return ENGINE_OP_UNLOCK;
+	for (size_t i = 0; i < COUNT(types); i++) {
+		total += types[i].weight;
 	}
-	if (x < 780) {
-		return ENGINE_OP_CANCEL;
+	uint32_t x = draw(g, total);
+	size_t i = 0;
+
+	while (x >= types[i].weight) {
+		x -= types[i++].weight;
 	}
-	if (x < 800) {
-		return ENGINE_OP_DEADLOCK_CANCEL;
-	}
-	if (x < 900) {
-		return ENGINE_OP_ADOPT;
-	}
-	if (x < 906) {
-		return ENGINE_OP_PURGE;
-	}
-	if (x < 930) {
-		return ENGINE_OP_TIMEOUT;
-	}
-	if (x < 990) {
-		return ENGINE_OP_SESSION_END;
-	}
-	return x < 995 ? ENGINE_OP_VIEW_POINT : ENGINE_OP_NODES_REMOVE;
+	return types[i].type;
 }
 
 struct picking {
@@ -175,13 +184,18 @@ static bool pick_lock(const struct engine_lock_info *info, void *arg)
 {
 	struct picking *picking = arg;
 
-	if ((picking->queued && info->queue == ENGINE_QUEUE_GRANTED) || info->session == 0) {
+	bool orphan = info->session == 0;
+	bool adopt = picking->op->type == ENGINE_OP_ADOPT;
+
+	if ((picking->queued && info->queue == ENGINE_QUEUE_GRANTED) || orphan != adopt) {
 		return true;
 	}
 	if (draw(picking->g, ++picking->seen) == 0) {
 		picking->op->nodeid = info->nodeid;
-		picking->op->session = info->session;
+		picking->op->session = adopt ? picking->g->session[info->nodeid][0] :
+					       info->session;
 		picking->op->lkid = info->lkid;
+		picking->op->mode = adopt ? (uint8_t)info->granted : picking->op->mode;
 	}
 	return true;
 }
@@ -189,7 +203,8 @@ static bool pick_lock(const struct engine_lock_info *info, void *arg)
 static bool names_a_lock(enum engine_op_type type)
 {
 	return type == ENGINE_OP_CONVERT || type == ENGINE_OP_UNLOCK || type == ENGINE_OP_CANCEL ||
-	       type == ENGINE_OP_DEADLOCK_CANCEL || type == ENGINE_OP_TIMEOUT;
+	       type == ENGINE_OP_DEADLOCK_CANCEL || type == ENGINE_OP_TIMEOUT ||
+	       type == ENGINE_OP_ADOPT;
 }
 
 static void draw_target(struct gambler *g, const struct engine *e, struct engine_op *op)
@@ -197,8 +212,16 @@ static void draw_target(struct gambler *g, const struct engine *e, struct engine
 	struct picking picking = { .g = g, .op = op };
 
 	op->nodeid = 1 + draw(g, NODES);
-	op->session = 1 + draw(g, SESSIONS);
-	op->lkid = op->session * 100 + draw(g, LKIDS);
+	uint32_t *session = &g->session[op->nodeid][draw(g, SESSIONS)];
+
+	if (op->type < ENGINE_OP_VIEW_POINT && !g->lost[op->nodeid] &&
+	    !engine_session_exists(e, op->nodeid, 1, *session) && chance(g, 70)) {
+		op->type = ENGINE_OP_SESSION_BEGIN;
+		*session = ++g->session_last;
+	}
+	op->session = *session;
+	op->lkid = 1 + draw(g, LKIDS);
+	op->mode = chance(g, 5) ? (uint8_t)draw(g, 8) : g->modes[draw(g, COUNT(g->modes))];
 	if (names_a_lock(op->type) && chance(g, 85)) {
 		picking.queued = op->type == ENGINE_OP_CANCEL || op->type == ENGINE_OP_TIMEOUT;
 		engine_locks_visit(e, op->name, op->name_len, pick_lock, &picking);
@@ -216,10 +239,10 @@ static void draw_op(struct gambler *g, const struct engine *e, struct engine_op 
 	op->name_len = 1;
 	op->name[0] = (uint8_t)('a' + draw(g, chance(g, 50) ? 1 : g->resources));
 	draw_target(g, e, op);
-	uint64_t *request = &g->request[op->nodeid][op->session];
+	/* One counter for all sessions of a node ascends in each of them. */
+	uint64_t *request = &g->request[op->nodeid];
 
 	op->request = chance(g, 2) ? *request : ++*request;
-	op->mode = chance(g, 5) ? (uint8_t)draw(g, 8) : g->modes[draw(g, COUNT(g->modes))];
 	op->attr = chance(g, 80) ? ENGINE_ATTR_HAS_BAST : 0;
 	op->time_ms = draw(g, 1000);
 	op->pid = 100 + draw(g, 4);
@@ -299,6 +322,47 @@ static void engine_state_text(const struct engine *e, char *text)
 
 /* --- one run --- */
 
+/* What the runs came by; a run that never got there shows nothing about it. */
+enum mark {
+	MARK_GRANTED,
+	MARK_EAGAIN,
+	MARK_EDEADLK,
+	MARK_ETIMEDOUT,
+	MARK_ECANCEL,
+	MARK_EUNLOCK,
+	MARK_DEMOTED,
+	MARK_ALTMODE,
+	MARK_VALNOTVALID,
+	MARK_LVB_READ,
+	MARK_BAST,
+	MARK_ADOPTED,
+	MARK_NOT_ADOPTED,
+	MARK_LOST,
+	MARKS_COUNT,
+};
+
+static void mark_effect(size_t *marks, const struct engine_effect *effect)
+{
+	if (effect->type == ENGINE_EFFECT_BAST) {
+		marks[MARK_BAST]++;
+		return;
+	}
+	if (effect->type == ENGINE_EFFECT_REPLY) {
+		marks[effect->status == 0 ? MARK_ADOPTED : MARK_NOT_ADOPTED]++;
+		return;
+	}
+	marks[MARK_GRANTED] += effect->status == 0;
+	marks[MARK_EAGAIN] += effect->status == EAGAIN;
+	marks[MARK_EDEADLK] += effect->status == EDEADLK;
+	marks[MARK_ETIMEDOUT] += effect->status == ETIMEDOUT;
+	marks[MARK_ECANCEL] += effect->status == LOCKSTEP_ECANCEL;
+	marks[MARK_EUNLOCK] += effect->status == LOCKSTEP_EUNLOCK;
+	marks[MARK_DEMOTED] += (effect->sb_flags & LOCKSTEP_SBF_DEMOTED) != 0;
+	marks[MARK_ALTMODE] += (effect->sb_flags & LOCKSTEP_SBF_ALTMODE) != 0;
+	marks[MARK_VALNOTVALID] += (effect->sb_flags & LOCKSTEP_SBF_VALNOTVALID) != 0;
+	marks[MARK_LVB_READ] += effect->lvb_len > 0;
+}
+
 struct run {
 	uint64_t seed;
 	size_t step;
@@ -307,6 +371,7 @@ struct run {
 	struct engine_effects effects;
 	struct engine_effects twin_effects;
 	struct model *model;
+	size_t *marks;
 	char text[MODEL_TEXT_SIZE];
 	char other[MODEL_TEXT_SIZE];
 };
@@ -373,6 +438,10 @@ static void one_step(struct run *run, struct gambler *g)
 	engine_apply(run->engine, &op, &run->effects);
 	engine_apply(run->twin, &op, &run->twin_effects);
 	model_apply(run->model, &op);
+	for (size_t i = 0; i < run->effects.count; i++) {
+		mark_effect(run->marks, &run->effects.items[i]);
+	}
+	run->marks[MARK_LOST] += op.type == ENGINE_OP_VIEW_POINT && run->effects.count > 0;
 	effects_text(&run->effects, run->text);
 	effects_text(&run->twin_effects, run->other);
 	same(run, "two engines with the same ops do different things", run->text, run->other);
@@ -391,7 +460,7 @@ static void one_step(struct run *run, struct gambler *g)
 		     (g->crowded && engine_totals_get(run->engine).locks > LOCKS_HIGH / 2);
 }
 
-static void run_seed(uint64_t seed, size_t steps)
+static void run_seed(uint64_t seed, size_t steps, size_t *marks)
 {
 	struct engine_config config = { .lvb_len = MODEL_LVB_LEN, .seq_base = seed * 1000 };
 	struct run *run = calloc(1, sizeof(*run));
@@ -400,6 +469,7 @@ static void run_seed(uint64_t seed, size_t steps)
 	assert_non_null(run);
 	draw_tastes(&g);
 	run->seed = seed;
+	run->marks = marks;
 	run->engine = engine_new(&config);
 	run->twin = engine_new(&config);
 	run->model = model_new(config.seq_base);
@@ -430,11 +500,19 @@ static void engine_agrees_with_the_model_and_its_twin(void **state)
 	(void)state;
 	size_t first = only ? only : 1;
 	size_t last = only ? only : SEEDS;
+	size_t marks[MARKS_COUNT] = { 0 };
 
 	for (size_t seed = first; seed <= last; seed++) {
-		run_seed(seed, steps);
+		run_seed(seed, steps, marks);
 	}
-	print_message("seeds %zu..%zu, %zu ops each\n", first, last, steps);
+	print_message("seeds %zu..%zu, %zu ops each; came by:", first, last, steps);
+	for (size_t i = 0; i < MARKS_COUNT; i++) {
+		print_message(" %zu", marks[i]);
+	}
+	print_message("\n");
+	for (size_t i = 0; i < MARKS_COUNT && !only; i++) {
+		assert_true(marks[i] >= MARK_MIN);
+	}
 }
 
 int main(void)
