@@ -25,7 +25,7 @@
 #include "plugin/node/wire.h"
 
 #define SPACE_MEMBERS_MAX 128 /* processes in a CPG group */
-#define RESERVE_STEP (1ull << 40) /* tokens per reservation: no grant ever waits for a disk */
+#define RESERVE_STEP (1ull << 30) /* tokens per reservation: no grant ever waits for a disk */
 #define SYNC_WINDOW 8 /* snapshot chunks on the way at a time */
 
 struct action {

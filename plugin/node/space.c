@@ -212,12 +212,24 @@ static void hello_send(struct space *s)
 	stream_send(s, WIRE_HELLO, &body, NULL);
 }
 
+/* 2^20 tokens for every millisecond since 1970. Two parts of a cluster that have never met (two_node,
+ * quorum forced by an administrator) cannot know of each other's reservations; with clocks that are
+ * roughly right the later one still starts above the earlier. The clock alone decides nothing: it can
+ * only raise what the reservations say. */
+static uint64_t reserve_clock(const struct node *n)
+{
+	return n->wall_ms < 1ull << 42 ? n->wall_ms << 20 : 0;
+}
+
 /* Reserves tokens above everything any daemon has heard of. True when s->reserve_base is safe to
  * start from (R-TOK-2). */
 static bool reserve(struct space *s)
 {
 	if (s->reserve_target == 0) {
+		uint64_t clock = reserve_clock(s->node);
+
 		s->reserve_base = daemons_reserved_max(s->node);
+		s->reserve_base = clock > s->reserve_base ? clock : s->reserve_base;
 		s->reserve_target = s->reserve_base + RESERVE_STEP;
 	}
 	return daemons_reserve(s->node, s->reserve_target);
