@@ -25,6 +25,7 @@ void checker_init(struct world *w)
 	struct checker *k = &w->checker;
 
 	memset(k, 0, sizeof(*k));
+	k->slow_index = k->formed_index = SIZE_MAX;
 	k->known_size = 1024;
 	k->known = arena_alloc(&w->arena, k->known_size * sizeof(*k->known));
 }
@@ -340,6 +341,7 @@ void checker_node_started(struct world *w, unsigned int host)
 		w->checker.logs[host][i].count = 0;
 		w->checker.logs[host][i].history = 0;
 	}
+	w->checker.slow_seen[host] = w->checker.formed_seen[host] = 0;
 }
 
 void checker_node_stopped(struct world *w, unsigned int host)
@@ -386,10 +388,62 @@ void checker_node_stepped(struct world *w, unsigned int host)
 	}
 }
 
+static uint64_t counter_of(struct world *w, unsigned int host, const char *wanted, size_t *index)
+{
+	uint64_t value = 0;
+
+	if (*index == SIZE_MAX) {
+		const char *name;
+
+		for (*index = 0;; (*index)++) {
+			name = node_counter_at(w->nodes[host].node, *index, &value);
+			ls_assert(name);
+			if (strcmp(name, wanted) == 0) {
+				break;
+			}
+		}
+	}
+	(void)node_counter_at(w->nodes[host].node, *index, &value);
+	return value;
+}
+
+/*
+ * What clients were told is not always what goes on:
+ *  - the slow way (R-VIEW-2) may be taken by a node that carries an older state when all that carried
+ *    a newer one are gone. No lock is wrong then, but what was stored meanwhile is lost;
+ *  - with two_node each node may be the whole cluster for a while and keep its token reservations to
+ *    itself (R-TOK-2): only the clocks tell who was later, and here all happens within seconds.
+ */
+static void lineage_check(struct world *w, unsigned int host)
+{
+	struct checker *k = &w->checker;
+	uint64_t slow = counter_of(w, host, "view_points_slow", &k->slow_index);
+	uint64_t formed = counter_of(w, host, "formed", &k->formed_index);
+	bool forget_values = slow > k->slow_seen[host];
+	bool forget_tokens = (forget_values || formed > k->formed_seen[host]) &&
+			     w->config.cpg.quorum == QUORUM_TWO_NODE;
+
+	k->slow_seen[host] = slow;
+	k->formed_seen[host] = formed;
+	for (unsigned int space = 0; space < w->config.spaces; space++) {
+		for (unsigned int i = 0; i < w->config.resources; i++) {
+			struct checked_resource *r = &k->resources[space][i];
+
+			if (forget_values) {
+				r->interval += 2;
+			}
+			if (forget_tokens) {
+				memset(r->token_max, 0, sizeof(r->token_max));
+			}
+		}
+	}
+}
+
 void checker_node_turned(struct world *w, unsigned int host)
 {
 	struct simnode *n = &w->nodes[host];
 
+	lineage_check(w, host);
 	if (w->checker.turns++ % 8 != 0) {
 		return;
 	}

@@ -56,6 +56,10 @@ struct checker {
 	size_t known_count;
 	size_t known_size;
 	uint64_t values;
+	size_t slow_index;     /* of counters of the node */
+	size_t formed_index;
+	uint64_t slow_seen[SIM_HOSTS_MAX];
+	uint64_t formed_seen[SIM_HOSTS_MAX];
 	unsigned int turns;
 };
 

@@ -560,7 +560,8 @@ static void order_follow(struct simnode *s)
 		node_drop(s);
 		node_make(s);
 		checker_node_started(s->w, s->host);
-		node_tick(s->node, world_now(s->w) / 1000 + s->clock_offset_ms, world_now(s->w) / 1000);
+		node_tick(s->node, world_now(s->w) / 1000 + s->clock_offset_ms,
+			  1700000000000ull + world_now(s->w) / 1000);
 		for (unsigned int i = 0; i < s->w->config.spaces; i++) {
 			simnode_request(s, &(struct request){ .type = REQUEST_CREATE, .space = i });
 		}
