@@ -19,12 +19,9 @@ void buf_clear(struct buf *b)
 	b->size = 0;
 }
 
-void buf_reserve(struct buf *b, size_t more)
+void buf_grow(struct buf *b, size_t more)
 {
 	ls_assert(more <= SIZE_MAX / 4 - b->size);
-	if (b->capacity - b->size >= more) {
-		return;
-	}
 	size_t capacity = b->capacity ? b->capacity : 256;
 
 	while (capacity - b->size < more) {
@@ -35,33 +32,6 @@ void buf_reserve(struct buf *b, size_t more)
 	ls_assert(data);
 	b->data = data;
 	b->capacity = capacity;
-}
-
-void buf_put_u8(struct buf *b, uint8_t value)
-{
-	buf_reserve(b, 1);
-	b->data[b->size++] = value;
-}
-
-void buf_put_u16(struct buf *b, uint16_t value)
-{
-	uint16_t wire = htole16(value);
-
-	buf_put_bytes(b, &wire, sizeof(wire));
-}
-
-void buf_put_u32(struct buf *b, uint32_t value)
-{
-	uint32_t wire = htole32(value);
-
-	buf_put_bytes(b, &wire, sizeof(wire));
-}
-
-void buf_put_u64(struct buf *b, uint64_t value)
-{
-	uint64_t wire = htole64(value);
-
-	buf_put_bytes(b, &wire, sizeof(wire));
 }
 
 void buf_put_bytes(struct buf *b, const void *data, size_t size)

@@ -8,9 +8,11 @@
 #ifndef LOCKSTEP_BASE_BUF_H
 #define LOCKSTEP_BASE_BUF_H
 
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Growing output. All zero is a valid empty one; buf_done() frees the bytes. */
 struct buf {
@@ -24,12 +26,14 @@ void buf_done(struct buf *b);
 void buf_clear(struct buf *b);
 /* Makes room for @more bytes. Aborts when there is no memory (see DESIGN 3.8: a node
  * that cannot go on stops and rejoins, it does not guess). */
-void buf_reserve(struct buf *b, size_t more);
+static inline void buf_reserve(struct buf *b, size_t more);
+/* The slow way of buf_reserve(). */
+void buf_grow(struct buf *b, size_t more);
 
-void buf_put_u8(struct buf *b, uint8_t value);
-void buf_put_u16(struct buf *b, uint16_t value);
-void buf_put_u32(struct buf *b, uint32_t value);
-void buf_put_u64(struct buf *b, uint64_t value);
+static inline void buf_put_u8(struct buf *b, uint8_t value);
+static inline void buf_put_u16(struct buf *b, uint16_t value);
+static inline void buf_put_u32(struct buf *b, uint32_t value);
+static inline void buf_put_u64(struct buf *b, uint64_t value);
 void buf_put_bytes(struct buf *b, const void *data, size_t size);
 /* u16 length, then the bytes. @size at most 65535 (asserted). */
 void buf_put_blob16(struct buf *b, const void *data, size_t size);
@@ -81,5 +85,45 @@ uint64_t cursor_get_u64(struct cursor *c);
 const uint8_t *cursor_get_bytes(struct cursor *c, size_t size);
 /* u16 length, at most @size_max, then the bytes. NULL and *ret_size 0 on error. */
 const uint8_t *cursor_get_blob16(struct cursor *c, size_t size_max, size_t *ret_size);
+
+static inline void buf_reserve(struct buf *b, size_t more)
+{
+	if (__builtin_expect(b->capacity - b->size < more, 0)) {
+		buf_grow(b, more);
+	}
+}
+
+static inline void buf_put_u8(struct buf *b, uint8_t value)
+{
+	buf_reserve(b, 1);
+	b->data[b->size++] = value;
+}
+
+static inline void buf_put_u16(struct buf *b, uint16_t value)
+{
+	uint16_t wire = htole16(value);
+
+	buf_reserve(b, sizeof(wire));
+	memcpy(b->data + b->size, &wire, sizeof(wire));
+	b->size += sizeof(wire);
+}
+
+static inline void buf_put_u32(struct buf *b, uint32_t value)
+{
+	uint32_t wire = htole32(value);
+
+	buf_reserve(b, sizeof(wire));
+	memcpy(b->data + b->size, &wire, sizeof(wire));
+	b->size += sizeof(wire);
+}
+
+static inline void buf_put_u64(struct buf *b, uint64_t value)
+{
+	uint64_t wire = htole64(value);
+
+	buf_reserve(b, sizeof(wire));
+	memcpy(b->data + b->size, &wire, sizeof(wire));
+	b->size += sizeof(wire);
+}
 
 #endif

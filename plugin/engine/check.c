@@ -129,6 +129,40 @@ static const char *check_queue(const struct engine *e, const struct resource *r,
 	return count == r->queue_count[queue - 1] ? NULL : "a queue's count is right";
 }
 
+static int compare_grants(const void *a, const void *b)
+{
+	const struct lock *x = *(struct lock *const *)a;
+	const struct lock *y = *(struct lock *const *)b;
+
+	if (x->token != y->token) {
+		return x->token < y->token ? -1 : 1;
+	}
+	return x->grant_index < y->grant_index ? -1 : x->grant_index > y->grant_index;
+}
+
+/* Also a lock on C has its place in the order of G: it may come back (R-CAN-2). */
+static const char *check_grants(const struct resource *r)
+{
+	struct lock_array locks = { .count = 0 };
+	const char *broken = NULL;
+
+	for (enum engine_queue queue = ENGINE_QUEUE_GRANTED; queue <= ENGINE_QUEUE_CONVERT; queue++) {
+		list_for_each(at, resource_queue(r, queue)) {
+			lock_array_add(&locks, lock_of_link(at));
+		}
+	}
+	if (locks.count > 1) {
+		qsort(locks.items, locks.count, sizeof(locks.items[0]), compare_grants);
+	}
+	for (size_t i = 1; i < locks.count && !broken; i++) {
+		if (compare_grants(&locks.items[i - 1], &locks.items[i]) == 0) {
+			broken = "no two modes of a resource were granted at the same place";
+		}
+	}
+	lock_array_done(&locks);
+	return broken;
+}
+
 static const char *check_resource(const struct engine *e, const struct resource *r,
 				  size_t totals[QUEUE_COUNT])
 {
@@ -142,6 +176,11 @@ static const char *check_resource(const struct engine *e, const struct resource 
 			return broken;
 		}
 		locks += r->queue_count[queue - 1];
+	}
+	const char *broken = check_grants(r);
+
+	if (broken) {
+		return broken;
 	}
 	if (locks == 0) {
 		return "a resource exists only with locks"; /* R-RES-2 */

@@ -411,10 +411,13 @@ struct lock *lock_find(const struct engine *e, uint32_t nodeid, uint64_t incarna
 
 	for (struct record *at = table_first(&e->locks, hash); at; at = at->next) {
 		struct lock *lock = record_entry(at, struct lock);
-		const struct member *m = lock->session->member;
 
-		if (at->hash == hash && lock->lkid == lkid && m->nodeid == nodeid &&
-		    m->incarnation == incarnation) {
+		/* In most cases nothing behind the record itself has to be loaded. */
+		if (at->hash != hash || lock->lkid != lkid) {
+			continue;
+		}
+		if (lock->session->member->nodeid == nodeid &&
+		    lock->session->member->incarnation == incarnation) {
 			return lock;
 		}
 	}
