@@ -31,6 +31,9 @@
 #define TICK_MS 100
 #define PUMP_ROUNDS_MAX 64 /* of an order within the process; then clients get their turn */
 #define LEAVING_REPORT_MS 10000
+#define STOP_GRACE_MS 2000
+
+static void leave(struct daemon *d, bool force);
 
 uint64_t clock_now_ms(void)
 {
@@ -170,6 +173,9 @@ static void node_bury(struct daemon *d)
 
 static void stop_poll(struct daemon *d, uint64_t now)
 {
+	if (d->stopping == DAEMON_STOP_ASKED) {
+		leave(d, false);
+	}
 	if (d->stopping != DAEMON_STOP_LEAVING) {
 		return;
 	}
@@ -287,6 +293,9 @@ static void leave(struct daemon *d, bool force)
 	char space[LOCKSTEP_SPACE_MAX + 1] = "";
 	int rc = d->node ? node_stop(d->node, force, space) : 0;
 
+	if (rc != 0 && clock_now_ms() - d->asked_ms < STOP_GRACE_MS) {
+		return;
+	}
 	if (rc != 0) {
 		qb_log(LOG_ERR, "not stopping: lockspace \"%s\" is in use on this node", space);
 		ipc_server_users_log(d->ipc);
@@ -297,7 +306,6 @@ static void leave(struct daemon *d, bool force)
 	d->stopping = DAEMON_STOP_LEAVING;
 	d->leaving_since_ms = clock_now_ms();
 	daemon_pump(d);
-	stop_poll(d, d->leaving_since_ms);
 }
 
 void daemon_stop_continue(struct daemon *d)
@@ -309,7 +317,8 @@ void daemon_stop_continue(struct daemon *d)
 
 void daemon_stop(struct daemon *d, bool force)
 {
-	if (d->stopping == DAEMON_STOP_LEAVING || (d->stopping == DAEMON_STOP_KILLING && force)) {
+	if (d->stopping == DAEMON_STOP_LEAVING || d->stopping == DAEMON_STOP_KILLING ||
+	    (d->stopping == DAEMON_STOP_ASKED && !force)) {
 		qb_log(LOG_NOTICE, "asked to stop: already stopping");
 		return;
 	}
@@ -320,6 +329,8 @@ void daemon_stop(struct daemon *d, bool force)
 	}
 	if (!force) {
 		qb_log(LOG_NOTICE, "asked to stop");
+		d->stopping = DAEMON_STOP_ASKED;
+		d->asked_ms = clock_now_ms();
 		leave(d, false);
 		return;
 	}

@@ -35,6 +35,7 @@ struct state_file;
 
 enum daemon_stopping {
 	DAEMON_RUNNING = 0,
+	DAEMON_STOP_ASKED,   /* sessions that are just ending get a moment, then it is refused */
 	DAEMON_STOP_KILLING, /* forced: clients are being killed, then the node leaves */
 	DAEMON_STOP_LEAVING, /* the node leaves its groups */
 };
@@ -62,6 +63,7 @@ struct daemon {
 	bool dirty;
 	int kick_fd;
 	uint64_t started_ms;
+	uint64_t asked_ms; /* to stop */
 	uint64_t leaving_since_ms;
 	uint64_t reserved;
 	qb_loop_timer_handle tick_timer;

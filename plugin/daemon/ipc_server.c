@@ -241,10 +241,15 @@ static void session_end(struct session *session)
 	daemon_stop_continue(d);
 }
 
+/* libqb shuts the socket down when it closes a connection, so a hang-up alone says nothing about the
+ * other end; a closed socket has no inode. */
 static bool peer_is_gone(const struct session *session)
 {
 	struct pollfd p = { .fd = session->fd, .events = POLLRDHUP };
 
+	if (session->peer.inode != 0) {
+		return killer_peer_inode(session->fd) == 0;
+	}
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR));
 }
 
@@ -465,7 +470,7 @@ static int session_open(struct session *session)
 	if (!spaces_name_valid(open->space)) {
 		return EINVAL;
 	}
-	if (d->stopping != DAEMON_RUNNING) {
+	if (d->stopping > DAEMON_STOP_ASKED) {
 		return ESHUTDOWN;
 	}
 	if (!exists && !create) {

@@ -71,11 +71,12 @@ static void entries_remove(const char *path)
 	(void)rmdir(path);
 }
 
-/* libqb's buffers: /dev/shm/qb-SERVER-CLIENT-FD-XXXXXX/. Clients that still have them mapped are not
+/* libqb's buffers, /dev/shm/qb-SERVER-CLIENT-FD-XXXXXX/, and the flight recorder. Clients that still have them mapped are not
  * disturbed. */
 static void buffers_remove(long pid)
 {
 	char prefix[32];
+	char blackbox[64];
 	char path[512];
 	DIR *dir = opendir(SHM);
 	struct dirent *entry;
@@ -84,11 +85,14 @@ static void buffers_remove(long pid)
 		return;
 	}
 	snprintf(prefix, sizeof(prefix), "qb-%ld-", pid);
+	snprintf(blackbox, sizeof(blackbox), "qb-lockstepd-%ld-blackbox-", pid);
 	while ((entry = readdir(dir))) {
 		if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0) {
 			snprintf(path, sizeof(path), SHM "/%s", entry->d_name);
 			entries_remove(path);
 			qb_log(LOG_INFO, "removed %s of a daemon that died", path);
+		} else if (strncmp(entry->d_name, blackbox, strlen(blackbox)) == 0) {
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
 		}
 	}
 	closedir(dir);

@@ -69,7 +69,7 @@ static void target_on(int32_t target, int level, const char *format)
 	/* Of the libraries only what is wrong: libqb tells of every connection. */
 	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "*",
 			  (uint8_t)QB_MIN(level, LOG_WARNING));
-	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE, "plugin/daemon/",
+	qb_log_filter_ctl(target, QB_LOG_FILTER_ADD, QB_LOG_FILTER_FILE_REGEX, "plugin/daemon/",
 			  (uint8_t)level);
 	qb_log_ctl(target, QB_LOG_CONF_MAX_LINE_LEN, 1024);
 	if (format) {

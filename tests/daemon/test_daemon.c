@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Shows what lockstepd promises at its edges, on real processes: standalone daemons with clients that
+ * lock, die, fork and misbehave. Each test has a daemon of its own.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <qb/qbipcc.h>
+
+#include "lib/base/buf.h"
+#include "lib/ipc/ipc.h"
+#include "tests/daemon/rig.h"
+
+static int setup(void **state)
+{
+	struct rig *r = malloc(sizeof(*r));
+
+	rig_init(r, NULL);
+	rig_start(r);
+	*state = r;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	rig_done(*state);
+	free(*state);
+	return 0;
+}
+
+static void status_names_the_node(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_admin *admin;
+	struct lockstep_status status;
+	uint32_t nodeid = 0;
+
+	assert_true(rig_state_reached(r, "ok"));
+	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
+	assert_int_equal(lockstep_admin_status(admin, &status), 0);
+	assert_true(status.standalone);
+	assert_false(status.corosync);
+	assert_true(status.quorate);
+	assert_int_equal(status.nodeid, 1);
+	assert_string_equal(status.cluster_name, "standalone");
+	assert_string_equal(status.version, PACKAGE_VERSION);
+	assert_int_equal(lockstep_admin_node_id(admin, "1", &nodeid), 0);
+	assert_int_equal(nodeid, 1);
+	assert_int_equal(lockstep_admin_node_id(admin, status.node_name, &nodeid), 0);
+	assert_int_equal(lockstep_admin_node_id(admin, "no-such-node", &nodeid), -ENOENT);
+	lockstep_admin_close(admin);
+}
+
+struct found {
+	unsigned int rows;
+	struct lockstep_lock_info last;
+	char name[LOCKSTEP_SPACE_MAX + 1];
+};
+
+static int lock_seen(const struct lockstep_lock_info *info, void *arg)
+{
+	struct found *f = arg;
+
+	f->rows++;
+	f->last = *info;
+	return 0;
+}
+
+static int blocker_seen(const struct lockstep_blocker *b, void *arg)
+{
+	return lock_seen(&b->lock, arg);
+}
+
+static int space_seen(const struct lockstep_space_info *info, void *arg)
+{
+	struct found *f = arg;
+
+	f->rows++;
+	snprintf(f->name, sizeof(f->name), "%s", info->name);
+	return 0;
+}
+
+static int member_seen(const struct lockstep_member_info *info, void *arg)
+{
+	struct found *f = arg;
+
+	f->rows++;
+	assert_true(info->local);
+	assert_string_equal(info->state, "member");
+	return 0;
+}
+
+static int line_seen(const char *line, void *arg)
+{
+	struct found *f = arg;
+
+	f->rows += strstr(line, "standalone") != NULL;
+	return 0;
+}
+
+static void listings_show_holder_waiter_and_blocker(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_session *s;
+	struct lockstep_admin *admin;
+	struct lockstep_lksb a = { 0 };
+	struct lockstep_lksb b = { 0 };
+	struct found f = { 0 };
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
+	assert_int_equal(lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &a, 0, "x", 1, NULL, NULL, -1), 0);
+	assert_true(a.token > 0);
+	/* No completion comes, so no callback runs. */
+	assert_int_equal(lockstep_lock(s, LOCKSTEP_LOCK_PR, &b, 0, "x", 1, NULL,
+				       (lockstep_ast_fn)(uintptr_t)abort, NULL),
+			 0);
+	for (int i = 0; i < RIG_PATIENCE_MS && f.rows != 2; i++) {
+		memset(&f, 0, sizeof(f));
+		assert_int_equal(lockstep_admin_locks(admin, "default", NULL, 0, lock_seen, &f), 0);
+		(void)poll(NULL, 0, 1);
+	}
+	assert_int_equal(f.rows, 2);
+	assert_int_equal(f.last.queue, 'W');
+	assert_int_equal(f.last.requested, LOCKSTEP_LOCK_PR);
+	assert_int_equal(f.last.pid, getpid());
+	memset(&f, 0, sizeof(f));
+	assert_int_equal(lockstep_admin_blockers(admin, "default", 1, b.lkid, blocker_seen, &f), 0);
+	assert_int_equal(f.rows, 1);
+	assert_int_equal(f.last.lkid, a.lkid);
+	memset(&f, 0, sizeof(f));
+	assert_int_equal(lockstep_admin_spaces(admin, space_seen, &f), 0);
+	assert_int_equal(f.rows, 1);
+	assert_string_equal(f.name, "default");
+	memset(&f, 0, sizeof(f));
+	assert_int_equal(lockstep_admin_members(admin, "default", member_seen, &f), 0);
+	assert_int_equal(f.rows, 1);
+	assert_int_equal(lockstep_admin_locks(admin, "nowhere", NULL, 0, lock_seen, &f), -ENOENT);
+	memset(&f, 0, sizeof(f));
+	assert_int_equal(lockstep_admin_events(admin, line_seen, &f), 0);
+	assert_true(f.rows > 0);
+	lockstep_admin_close(admin);
+	lockstep_close(s);
+}
+
+static void nothing(void *arg)
+{
+	++*(unsigned int *)arg;
+}
+
+static void many_locks_are_listed_in_pages(void **state)
+{
+	enum { COUNT = 1000 };
+	struct rig *r = *state;
+	struct lockstep_session *s;
+	struct lockstep_admin *admin;
+	static struct lockstep_lksb lksb[COUNT];
+	unsigned int done = 0;
+	struct found f = { 0 };
+	struct pollfd p;
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	p = (struct pollfd){ .fd = lockstep_session_fd(s), .events = POLLIN };
+	for (unsigned int i = 0; i < COUNT;) {
+		char name[16];
+		int rc;
+
+		/* Three locks on each resource, so that pages begin in the middle of one. */
+		snprintf(name, sizeof(name), "r%03u", i / 3);
+		rc = lockstep_lock(s, LOCKSTEP_LOCK_PR, &lksb[i], 0, name, 4, &done, nothing, NULL);
+		if (rc == -EAGAIN) {
+			assert_int_equal(poll(&p, 1, RIG_PATIENCE_MS), 1);
+			assert_true(lockstep_dispatch(s) >= 0);
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		i++;
+	}
+	while (done < COUNT) {
+		assert_int_equal(poll(&p, 1, RIG_PATIENCE_MS), 1);
+		assert_true(lockstep_dispatch(s) >= 0);
+	}
+	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
+	assert_int_equal(lockstep_admin_locks(admin, "default", NULL, 0, lock_seen, &f), 0);
+	assert_int_equal(f.rows, COUNT);
+	memset(&f, 0, sizeof(f));
+	assert_int_equal(lockstep_admin_locks(admin, "default", "r007", 4, lock_seen, &f), 0);
+	assert_int_equal(f.rows, 3);
+	lockstep_admin_close(admin);
+	lockstep_close(s);
+}
+
+static void lockspaces_are_created_and_released(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_admin *admin;
+	struct lockstep_session *s;
+
+	assert_int_equal(lockstep_open("other", 0, &r->options, &s), -ENOENT);
+	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
+	assert_int_equal(lockstep_admin_space_create(admin, "other", 64, 0), 0);
+	assert_int_equal(lockstep_open("other", 0, &r->options, &s), 0);
+	assert_int_equal(lockstep_lvb_length(s), 64);
+	lockstep_close(s);
+	assert_int_equal(lockstep_admin_space_release(admin, "other", 2), 0);
+	assert_int_equal(lockstep_admin_space_release(admin, "nowhere", 0), -ENOENT);
+	assert_int_equal(lockstep_admin_space_create(admin, "..", 0, 0), -EINVAL);
+	lockstep_admin_close(admin);
+}
+
+static void killed_client_frees_its_lock(void **state)
+{
+	struct rig *r = *state;
+	pid_t client = client_start(r, "held", NULL);
+
+	assert_false(lock_is_free(r, "held"));
+	client_kill(client);
+	assert_true(lock_comes(r, "held"));
+}
+
+/* The lock may be in use as long as any process has the connection. */
+static void lock_stays_while_an_heir_has_the_connection(void **state)
+{
+	struct rig *r = *state;
+	pid_t heir;
+	pid_t client = client_start(r, "held", &heir);
+
+	client_kill(client);
+	for (int i = 0; i < 50; i++) {
+		assert_false(lock_is_free(r, "held"));
+	}
+	kill(heir, SIGKILL);
+	assert_true(lock_comes(r, "held"));
+}
+
+static void stop_is_refused_while_a_session_is_open(void **state)
+{
+	struct rig *r = *state;
+	pid_t client = client_start(r, "held", NULL);
+	int status;
+
+	rig_signal(r, SIGTERM);
+	assert_true(rig_logged(r, "not stopping"));
+	assert_true(rig_alive(r));
+	assert_false(lock_is_free(r, "held"));
+	client_kill(client);
+	assert_true(lock_comes(r, "held"));
+	rig_signal(r, SIGTERM);
+	status = rig_wait(r);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void forced_stop_kills_clients_and_heirs_first(void **state)
+{
+	struct rig *r = *state;
+	pid_t heir;
+	pid_t client = client_start(r, "held", &heir);
+	int status;
+
+	rig_signal(r, SIGQUIT);
+	assert_true(client_killed(client));
+	status = rig_wait(r);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_true(kill(heir, 0) != 0 || rig_logged(r, "killed process"));
+}
+
+/* --- a dead daemon's clients (R-MEM-6) ---------------------------------------------------- */
+
+static void successor_waits_for_clients_of_the_dead(void **state)
+{
+	struct rig *r = *state;
+	pid_t client = client_start(r, "held", NULL);
+	struct lockstep_admin *admin;
+	struct lockstep_status status;
+
+	rig_signal(r, SIGKILL);
+	rig_wait(r);
+	rig_start(r);
+	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
+	assert_int_equal(lockstep_admin_status(admin, &status), 0);
+	assert_string_equal(status.state, "waiting");
+	assert_non_null(strstr(status.reason, "clients"));
+	lockstep_admin_close(admin);
+	client_kill(client);
+	assert_true(rig_state_reached(r, "ok"));
+	assert_true(lock_comes(r, "held"));
+}
+
+static void successor_kills_clients_of_the_dead(void **state)
+{
+	struct rig *r = *state;
+	pid_t client = client_start(r, "held", NULL);
+
+	rig_signal(r, SIGKILL);
+	rig_wait(r);
+	rig_configure(r, "on_lost = kill\n");
+	rig_start(r);
+	assert_true(client_killed(client));
+	assert_true(rig_state_reached(r, "ok"));
+	assert_true(lock_comes(r, "held"));
+}
+
+/* --- bad clients ------------------------------------------------------------------------- */
+
+static qb_ipcc_connection_t *raw_connect(const struct rig *r, const char *suffix)
+{
+	char name[96];
+	qb_ipcc_connection_t *c;
+
+	snprintf(name, sizeof(name), "%s%s", r->ipc_name, suffix);
+	c = qb_ipcc_connect(name, IPC_MESSAGE_MAX);
+	assert_non_null(c);
+	return c;
+}
+
+struct raw {
+	struct qb_ipc_request_header header;
+	uint8_t body[4096];
+};
+
+/* Every id with every kind of wrong body; @claimed is what the header says, @size what is sent. */
+static void garbage_send(const struct rig *r, const char *suffix, int32_t id, int32_t claimed,
+			 size_t size, uint8_t fill)
+{
+	qb_ipcc_connection_t *c = raw_connect(r, suffix);
+	struct raw m;
+	uint8_t answer[IPC_MESSAGE_MAX];
+
+	memset(&m, fill, sizeof(m));
+	m.header.id = id;
+	m.header.size = claimed;
+	(void)qb_ipcc_send(c, &m, size);
+	(void)qb_ipcc_recv(c, answer, sizeof(answer), 20);
+	qb_ipcc_disconnect(c);
+}
+
+static void garbage_does_not_end_the_daemon(void **state)
+{
+	static const int32_t ids[] = { 0,  IPC_MSG_OPEN,  IPC_MSG_SUBMIT, IPC_MSG_OPEN_STATUS,
+				       16, IPC_MSG_LOCKS, IPC_MSG_SPACE_CREATE,
+				       INT32_MAX, INT32_MIN, -1 };
+	static const int32_t claims[] = { 0, 16, 24, 100, 4096, 65536, 65537, INT32_MAX, -1 };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		for (size_t j = 0; j < sizeof(claims) / sizeof(claims[0]); j++) {
+			const char *suffix = (i + j) % 2 ? "" : IPC_ADMIN_SUFFIX;
+
+			garbage_send(r, suffix, ids[i], claims[j], 100, (uint8_t)(j * 37));
+		}
+	}
+	assert_true(rig_alive(r));
+	assert_true(lock_comes(r, "after"));
+}
+
+/* Bytes that are not even libqb's, on its own socket. */
+static void garbage_handshakes_do_not_end_the_daemon(void **state)
+{
+	struct rig *r = *state;
+
+	for (unsigned int i = 0; i < 20; i++) {
+		struct sockaddr_un a = { .sun_family = AF_UNIX };
+		uint8_t bytes[256];
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		memset(bytes, (int)(i * 13), sizeof(bytes));
+		memcpy(a.sun_path + 1, r->ipc_name, strlen(r->ipc_name));
+		/* libqb pads the abstract name with zero bytes. */
+		assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
+		(void)send(fd, bytes, i * 12, MSG_NOSIGNAL);
+		close(fd);
+	}
+	assert_true(rig_alive(r));
+}
+
+/* libqb closes the connection of a client that lives on with its lock: R-PROC-7. */
+static void client_that_breaks_the_connection_is_killed(void **state)
+{
+	struct rig *r = *state;
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	pid = fork();
+	if (pid == 0) {
+		qb_ipcc_connection_t *c = raw_connect(r, "");
+		struct ipc_open open = { .tag = 1, .space = "default", .comm = "breaker" };
+		struct raw m = { .header.id = IPC_MSG_OPEN };
+		uint8_t answer[IPC_MESSAGE_MAX];
+		struct buf body = { 0 };
+
+		ipc_open_encode(&open, &body);
+		memcpy(m.body, body.data, body.size);
+		m.header.size = (int32_t)(sizeof(m.header) + body.size);
+		if (qb_ipcc_send(c, &m, (size_t)m.header.size) < 0 ||
+		    qb_ipcc_recv(c, answer, sizeof(answer), RIG_PATIENCE_MS) < 0) {
+			_exit(1);
+		}
+		(void)!write(fds[1], "", 1);
+		m.header.id = QB_IPC_MSG_DISCONNECT;
+		m.header.size = sizeof(m.header);
+		(void)qb_ipcc_send(c, &m, sizeof(m.header));
+		for (;;) {
+			pause();
+		}
+	}
+	close(fds[1]);
+	assert_int_equal(read(fds[0], &byte, 1), 1);
+	close(fds[0]);
+	assert_true(client_killed(pid));
+	assert_true(rig_alive(r));
+}
+
+/* A client that does not read keeps the others going, and gets everything later, in order. */
+static void slow_client_loses_nothing(void **state)
+{
+	enum { COUNT = 4000 };
+	struct rig *r = *state;
+	struct lockstep_session *s;
+	struct lockstep_lksb *lksb = calloc(COUNT, sizeof(*lksb));
+	unsigned int done = 0;
+	unsigned int sent = 0;
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	while (sent < COUNT) {
+		char name[16];
+		int rc;
+
+		snprintf(name, sizeof(name), "s%u", sent);
+		rc = lockstep_lock(s, LOCKSTEP_LOCK_EX, &lksb[sent], 0, name, strlen(name), &done,
+				   nothing, NULL);
+		if (rc == -EAGAIN || rc == -ENOMEM) {
+			/* Not by dispatching: the events stay where they are. */
+			(void)poll(NULL, 0, 1);
+			if (rc == -ENOMEM) {
+				break;
+			}
+			continue;
+		}
+		assert_int_equal(rc, 0);
+		sent++;
+	}
+	assert_true(lock_comes(r, "others"));
+	while (done < sent) {
+		struct pollfd p = { .fd = lockstep_session_fd(s), .events = POLLIN };
+
+		assert_int_equal(poll(&p, 1, RIG_PATIENCE_MS), 1);
+		assert_true(lockstep_dispatch(s) >= 0);
+	}
+	for (unsigned int i = 0; i < sent; i++) {
+		assert_int_equal(lksb[i].status, 0);
+	}
+	lockstep_close(s);
+	free(lksb);
+}
+
+/* --- starting ---------------------------------------------------------------------------- */
+
+static void second_daemon_is_refused(void **state)
+{
+	static const char *const arguments[] = { "--standalone", "--foreground", NULL };
+	struct rig *r = *state;
+	struct rig other;
+	char text[4096];
+
+	assert_int_equal(rig_run(r, text, sizeof(text), arguments), 1);
+	assert_non_null(strstr(text, "already running"));
+	/* Directories of its own, but the same IPC name. */
+	rig_init(&other, NULL);
+	snprintf(other.ipc_name, sizeof(other.ipc_name), "%s", r->ipc_name);
+	assert_int_equal(rig_run(&other, text, sizeof(text), arguments), 1);
+	assert_non_null(strstr(text, "already running"));
+	rig_done(&other);
+	assert_true(rig_alive(r));
+}
+
+static void daemonized_parent_returns_when_clients_can_connect(void **state)
+{
+	static const char *const arguments[] = { "--standalone", NULL };
+	struct lockstep_admin *admin;
+	struct rig r;
+	char text[4096];
+	char path[128];
+	FILE *f;
+	int pid = 0;
+
+	(void)state;
+	rig_init(&r, NULL);
+	assert_int_equal(rig_run(&r, text, sizeof(text), arguments), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(lockstep_admin_open(&r.options, &admin), 0);
+	lockstep_admin_close(admin);
+	snprintf(path, sizeof(path), "%s/run/lockstepd.pid", r.dir);
+	f = fopen(path, "r");
+	assert_non_null(f);
+	assert_int_equal(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	/* A clean stop takes the pid file along. */
+	for (int i = 0; i < RIG_PATIENCE_MS && access(path, F_OK) == 0; i++) {
+		(void)poll(NULL, 0, 1);
+	}
+	assert_int_not_equal(access(path, F_OK), 0);
+	rig_done(&r);
+}
+
+static void damaged_reservation_is_refused(void **state)
+{
+	static const char *const arguments[] = { "--standalone", "--foreground", NULL };
+	struct rig r;
+	char text[4096];
+	char path[128];
+	FILE *f;
+
+	(void)state;
+	rig_init(&r, NULL);
+	snprintf(path, sizeof(path), "%s/state", r.dir);
+	assert_int_equal(mkdir(path, 0755), 0);
+	snprintf(path, sizeof(path), "%s/state/reserved", r.dir);
+	f = fopen(path, "w");
+	fputs("lockstep reservation 1\n12x\n", f);
+	fclose(f);
+	assert_int_equal(rig_run(&r, text, sizeof(text), arguments), 1);
+	assert_non_null(strstr(text, "damaged"));
+	rig_done(&r);
+}
+
+/* R-TOK-2: a token of the next life is larger than every one of this life, also after a kill. */
+static void tokens_grow_across_restarts(void **state)
+{
+	struct rig *r = *state;
+	uint64_t last = 0;
+
+	for (int life = 0; life < 3; life++) {
+		struct lockstep_session *s;
+		struct lockstep_lksb lksb = { 0 };
+
+		assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+		assert_int_equal(lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, 0, "t", 1, NULL,
+						    NULL, -1),
+				 0);
+		assert_true(lksb.token > last);
+		last = lksb.token;
+		lockstep_close(s);
+		rig_signal(r, SIGKILL);
+		rig_wait(r);
+		rig_start(r);
+		assert_true(rig_state_reached(r, "ok"));
+	}
+}
+
+int main(void)
+{
+#define DAEMON_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	static const struct CMUnitTest tests[] = {
+		DAEMON_TEST(status_names_the_node),
+		DAEMON_TEST(listings_show_holder_waiter_and_blocker),
+		DAEMON_TEST(many_locks_are_listed_in_pages),
+		DAEMON_TEST(lockspaces_are_created_and_released),
+		DAEMON_TEST(killed_client_frees_its_lock),
+		DAEMON_TEST(lock_stays_while_an_heir_has_the_connection),
+		DAEMON_TEST(stop_is_refused_while_a_session_is_open),
+		DAEMON_TEST(forced_stop_kills_clients_and_heirs_first),
+		DAEMON_TEST(successor_waits_for_clients_of_the_dead),
+		DAEMON_TEST(successor_kills_clients_of_the_dead),
+		DAEMON_TEST(garbage_does_not_end_the_daemon),
+		DAEMON_TEST(garbage_handshakes_do_not_end_the_daemon),
+		DAEMON_TEST(client_that_breaks_the_connection_is_killed),
+		DAEMON_TEST(slow_client_loses_nothing),
+		DAEMON_TEST(second_daemon_is_refused),
+		cmocka_unit_test(daemonized_parent_returns_when_clients_can_connect),
+		cmocka_unit_test(damaged_reservation_is_refused),
+		DAEMON_TEST(tokens_grow_across_restarts),
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
