@@ -33,7 +33,8 @@ enum engine_op_type {
 	ENGINE_OP_DEADLOCK_SEARCH = 11, /* R-DLK-2 */
 	/* Made by the view machine of the node logic at its points of the stream, never decoded
 	 * from a message: */
-	ENGINE_OP_VIEW_POINT = 64,   /* R-REC-4 (2): the members listed are lost */
+	ENGINE_OP_VIEW_POINT = 64,   /* R-REC-4 (2): the members listed are lost; with IVVALBLK
+				      * every lock value block is marked invalid (slow way) */
 	ENGINE_OP_NODES_REMOVE = 65, /* R-REC-6 (2), R-PROC-5: all locks of the members listed go */
 };
 

@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <stdlib.h>
+
 #include "plugin/engine/engine_private.h"
 
 static void member_locks(const struct member *m, struct lock_array *locks)
@@ -32,9 +34,25 @@ static void member_lose(struct engine *e, struct member *m)
 	lock_array_done(&locks);
 }
 
+/* A lineage that goes on the slow way (R-VIEW-2) may have missed writes of another that is gone now:
+ * no value may pass for the last one written until somebody writes it again. */
+static void lvbs_invalidate(struct engine *e)
+{
+	struct resource **items = resources_sorted(e);
+
+	for (size_t i = 0; i < e->resources.count; i++) {
+		lvb_invalidate(e, items[i]);
+	}
+	free(items);
+}
+
 void apply_view_point(struct apply *a)
 {
 	const struct engine_op *op = a->op;
+
+	if (op->flags & LOCKSTEP_LKF_IVVALBLK) {
+		lvbs_invalidate(a->engine);
+	}
 
 	for (size_t i = 0; i < op->members_count; i++) {
 		struct member *m = member_find(a->engine, op->members[i].nodeid,

@@ -212,13 +212,14 @@ static void hello_send(struct space *s)
 	stream_send(s, WIRE_HELLO, &body, NULL);
 }
 
-/* 2^20 tokens for every millisecond since 1970. Two parts of a cluster that have never met (two_node,
+/* 2^10 tokens for every millisecond since 1970 (below 2^53 for a century, so that a token survives
+ * programs that keep numbers in doubles). Two parts of a cluster that have never met (two_node,
  * quorum forced by an administrator) cannot know of each other's reservations; with clocks that are
  * roughly right the later one still starts above the earlier. The clock alone decides nothing: it can
  * only raise what the reservations say. */
 static uint64_t reserve_clock(const struct node *n)
 {
-	return n->wall_ms < 1ull << 42 ? n->wall_ms << 20 : 0;
+	return n->wall_ms < 1ull << 43 ? n->wall_ms << 10 : 0;
 }
 
 /* Reserves tokens above everything any daemon has heard of. True when s->reserve_base is safe to

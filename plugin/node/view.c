@@ -468,19 +468,24 @@ void view_evict(struct space *s, const struct member *by, const struct wire_body
 
 /* --- hello: incarnations, foreign members (R-MERGE-3) ----------------------------------- */
 
-/* Of two lineages that both hold their electorate the one that passed more view points is newer;
- * without that, the one with the lowest nodeid. */
+/*
+ * Which of two lineages that meet is reset (R-MERGE-2)? One that holds its electorate beats one that
+ * does not. Otherwise the one that passed more view points is newer, and has the later grants and
+ * values. With as many, neither has told its clients anything the other does not know of (both are
+ * stopped since their common epoch), and the one with the lowest nodeid stays: all parts decide
+ * alike, so three parts that meet do not wait for an administrator.
+ */
 static bool foreign_wins(const struct space *s, const struct member *m)
 {
 	const struct member *lowest = view_donor(s);
 
-	if (!m->continuing) {
-		return false;
+	if (m->continuing != view_fast(s)) {
+		return m->continuing;
 	}
-	if (!view_fast(s) || m->views > s->views) {
-		return true;
+	if (m->views != s->views) {
+		return m->views > s->views;
 	}
-	return m->views == s->views && lowest && m->lowest < lowest->nodeid;
+	return lowest && m->lowest < lowest->nodeid;
 }
 
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
@@ -602,6 +607,7 @@ static void view_point(struct space *s, uint64_t base)
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
+				.flags = base ? LOCKSTEP_LKF_IVVALBLK : 0,
 				.members = ids,
 				.members_count = ids_count };
 

@@ -837,6 +837,13 @@ static void op_members(struct model *m, bool remove)
 {
 	struct picked p = { .count = 0 };
 
+	for (int i = 0; !remove && m->op->flags & FLAG(IVVALBLK) && i < MODEL_RESOURCES; i++) {
+		for (int k = 0; k < LOCKS_MAX; k++) {
+			if (m->locks[k].used && resource_of(m, &m->locks[k]) == &m->resources[i]) {
+				m->resources[i].invalid = true;
+			}
+		}
+	}
 	for (size_t k = 0; k < m->op->members_count; k++) {
 		uint32_t node = m->op->members[k].nodeid;
 		struct picked of_node = { .count = 0 };

@@ -272,6 +272,7 @@ static void draw_op(struct gambler *g, const struct engine *e, struct engine_op 
 	}
 	if (op->type == ENGINE_OP_VIEW_POINT || op->type == ENGINE_OP_NODES_REMOVE) {
 		draw_members(g, op);
+		op->flags = draw(g, 100) < 30 ? LOCKSTEP_LKF_IVVALBLK : 0;
 	}
 }
 
