@@ -110,7 +110,7 @@ static void lost_cb(void *arg, int error)
 static int signals_take(struct run *r)
 {
 	struct sigaction action;
-	sigset_t mask;
+	sigset_t mask, pipe;
 
 	(void)sigemptyset(&mask);
 	(void)sigaddset(&mask, SIGCHLD);
@@ -123,6 +123,10 @@ static int signals_take(struct run *r)
 	if (sigprocmask(SIG_BLOCK, &mask, &r->old_mask) < 0) {
 		return -errno;
 	}
+	/* A closed standard error, or a guard that died with its group, must not end us. */
+	(void)sigemptyset(&pipe);
+	(void)sigaddset(&pipe, SIGPIPE);
+	(void)sigprocmask(SIG_BLOCK, &pipe, NULL);
 	r->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	return r->signal_fd < 0 ? -errno : 0;
 }

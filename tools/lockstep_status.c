@@ -148,13 +148,11 @@ static void status_print(const struct lockstep_status *status, const struct spac
 	for (size_t i = 0; i < spaces->count; i++) {
 		const struct lockstep_space_info *s = &spaces->info[i];
 
-		(void)printf("lockspace %s: %s, %" PRIu32 " members", s->name, s->state, s->members);
-		if (s->lost_members > 0) {
-			(void)printf(" (%" PRIu32 " lost)", s->lost_members);
-		}
-		(void)printf(", %" PRIu32 " resources, %" PRIu32 " locks, %" PRIu32
-			     " of them waiting, %" PRIu32 " sessions (%" PRIu32 " here)\n",
-			     s->resources, s->locks, s->waiting, s->sessions, s->local_sessions);
+		(void)printf("lockspace %s: %s; members %" PRIu32 ", lost %" PRIu32
+			     ", resources %" PRIu32 ", locks %" PRIu32 " (waiting %" PRIu32
+			     "), sessions %" PRIu32 " (here %" PRIu32 ")\n",
+			     s->name, s->state, s->members, s->lost_members, s->resources, s->locks,
+			     s->waiting, s->sessions, s->local_sessions);
 		if (s->reason[0] && !strstr(status->reason, s->reason)) {
 			(void)printf("  %s\n", s->reason);
 		}
