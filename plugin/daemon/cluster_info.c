@@ -160,8 +160,9 @@ static int32_t readable(int32_t fd, int32_t revents, void *arg)
 	(void)revents;
 	if (rc != CS_OK && rc != CS_ERR_TRY_AGAIN) {
 		info->broken = true;
+		(void)qb_loop_poll_del(info->daemon->loop, info->fd);
+		info->polled = false;
 		cluster_lost(info->daemon, "configuration service");
-		return -1;
 	}
 	return 0;
 }

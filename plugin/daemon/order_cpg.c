@@ -199,8 +199,10 @@ static int32_t readable(int32_t fd, int32_t revents, void *arg)
 		rc = cpg_dispatch(g->handle, CS_DISPATCH_ONE_NONBLOCKING);
 	}
 	if (rc != CS_OK && rc != CS_ERR_TRY_AGAIN) {
+		(void)qb_loop_poll_del(d->loop, g->fd);
+		g->polled = false;
 		lost(g, "cpg_dispatch", rc);
-		return -1;
+		return 0;
 	}
 	group_work(g); /* may free it */
 	daemon_pump(d);

@@ -73,6 +73,9 @@ void quorum_cs_dispatch(struct quorum_cs *q)
 	rc = quorum_dispatch(q->handle, CS_DISPATCH_ALL);
 	if (rc != CS_OK && rc != CS_ERR_TRY_AGAIN) {
 		q->broken = true;
+		/* It hung up and would stay readable; returning -1 to libqb leaves it in epoll. */
+		(void)qb_loop_poll_del(q->daemon->loop, q->fd);
+		q->polled = false;
 		cluster_lost(q->daemon, "quorum service");
 	}
 }
@@ -85,8 +88,7 @@ static int32_t readable(int32_t fd, int32_t revents, void *arg)
 	(void)revents;
 	quorum_cs_dispatch(q);
 	daemon_pump(q->daemon);
-	/* A descriptor that hung up stays readable; its owner takes it from the loop. */
-	return q->broken ? -1 : 0;
+	return 0;
 }
 
 int quorum_cs_open(struct daemon *d, struct quorum_cs **ret, const char **ret_error)
