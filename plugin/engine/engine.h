@@ -173,7 +173,8 @@ void engine_locks_visit(const struct engine *e, const void *name, size_t name_le
 
 /*
  * Whom a queued lock waits for, edges of R-DLK-4: visits every lock that stands in its way.
- * @by_order is false for a conflict with a granted mode, true for "queued ahead".
+ * @by_order is false for a conflict with a granted mode, true for "queued ahead". Locks with
+ * NODLCKWT or NODLCKBLK are shown too: they stand in the way, although a search leaves them out.
  */
 void engine_blockers_visit(const struct engine *e, const struct engine_lock_info *waiter,
 			   bool (*visit)(const struct engine_lock_info *blocker, bool by_order,

@@ -22,7 +22,7 @@ struct cursor;
 enum engine_op_type {
 	ENGINE_OP_SESSION_BEGIN = 1, /* R-PROC-6 */
 	ENGINE_OP_SESSION_END = 2,   /* R-PROC-1 */
-	ENGINE_OP_LOCK = 3,          /* new request, section 7 */
+	ENGINE_OP_LOCK = 3,          /* new request, section 7; ORPHAN is ignored: see ADOPT */
 	ENGINE_OP_CONVERT = 4,       /* section 8 */
 	ENGINE_OP_UNLOCK = 5,        /* R-UNL; with FORCEUNLOCK in flags R-UNL-3 */
 	ENGINE_OP_CANCEL = 6,        /* R-CAN */
@@ -57,7 +57,9 @@ struct engine_op {
 	uint32_t nodeid;
 	uint64_t incarnation;
 	/* Session number on that node, and the session's request number: strictly ascending per
-	 * session; an op at or below the last one applied is a silent no-op (R-CPG-11). */
+	 * session, its begin and end included; an op at or below the last one applied is a silent
+	 * no-op (R-CPG-11). TIMEOUT and DEADLOCK_SEARCH are no ops of the session: they may carry
+	 * 0, what they name makes them idempotent. */
 	uint32_t session;
 	uint64_t request;
 
@@ -116,7 +118,10 @@ struct engine_effect {
 	uint32_t session;
 
 	uint32_t lkid;
-	uint64_t request;  /* CAST, REPLY: request number of the op that ends here (R-CAST-1) */
+	/* CAST, REPLY: request number of the op that ends here (R-CAST-1). For ECANCEL, ETIMEDOUT
+	 * and EDEADLK of a waiting lock that is the request or conversion that waited; a cancel
+	 * has no completion of its own. For EUNLOCK it is the unlock. */
+	uint64_t request;
 	int32_t status;    /* CAST: 0, EAGAIN, EDEADLK, ETIMEDOUT, LOCKSTEP_ECANCEL,
 			    * LOCKSTEP_EUNLOCK; REPLY: 0 or errno. Positive. */
 	int8_t mode;       /* CAST: granted mode now (IV when the lock has ended);

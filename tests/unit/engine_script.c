@@ -480,7 +480,8 @@ static void node_command(struct script *s, const char *number, const char *verb)
 	struct engine_op op;
 
 	memset(&op, 0, sizeof(op));
-	op.type = strcmp(verb, "lost") == 0 ? ENGINE_OP_VIEW_POINT : ENGINE_OP_NODES_REMOVE;
+	op.type = strcmp(verb, "remove") == 0 ? ENGINE_OP_NODES_REMOVE : ENGINE_OP_VIEW_POINT;
+	op.flags = strcmp(verb, "lost-slow") == 0 ? LOCKSTEP_LKF_IVVALBLK : 0;
 	op.members = &member;
 	op.members_count = 1;
 	apply(s, &op);

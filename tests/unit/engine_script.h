@@ -15,7 +15,7 @@
  *   A end                       the session ends
  *   A purge NODE PID
  *   A again                     the session's last op once more, with its old number
- *   node N lost | node N remove
+ *   node N lost | node N lost-slow | node N remove     (slow: R-VIEW-2, LVBs are marked)
  *
  * The default resource is "r". What comes of an op is written
  *

@@ -213,6 +213,24 @@ static void view_point_stops_the_lost_from_waiting_but_keeps_what_they_hold(void
 	step(s, "node 2 remove", "");
 }
 
+/* R-VIEW-2: who goes on the slow way may have missed the last write of any value. */
+static void slow_view_point_marks_every_lvb(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock EX res=a", "A cast(0 EX)");
+	step(s, "A conv NL VALBLK lvb=x", "A cast(0 NL)");
+	step(s, "A2 lock EX res=b", "A2 cast(0 EX)");
+	step(s, "node 2 lost", "");
+	lvb_is(s, "a", "x");
+	step(s, "node 2 lost-slow", "");
+	lvb_is(s, "a", "x!");
+	lvb_is(s, "b", "-!");
+	step(s, "A conv PR VALBLK", "A cast(0 PR VALNOTVALID lvb=x)");
+	step(s, "A2 conv PW VALBLK lvb=y", "A2 cast(0 PW)");
+	lvb_is(s, "b", "y");
+}
+
 /* R-PROC-5: orphans and persistent locks go too, with the marks of R-LVB-9. */
 static void removing_a_node_leaves_nothing_of_it(void **state)
 {
@@ -269,6 +287,7 @@ int main(void)
 		script_test(purge_removes_orphans_by_node_and_pid),
 		script_test(purge_of_the_own_pid_empties_this_session_only),
 		script_test(view_point_stops_the_lost_from_waiting_but_keeps_what_they_hold),
+		script_test(slow_view_point_marks_every_lvb),
 		script_test(removing_a_node_leaves_nothing_of_it),
 		script_test(locks_are_counted_by_session_and_node),
 	};
