@@ -179,6 +179,10 @@ static void stop_poll(struct daemon *d, uint64_t now)
 	if (d->stopping != DAEMON_STOP_LEAVING) {
 		return;
 	}
+	if (d->node && node_idle(d->node) && d->order && !d->daemons_left) {
+		d->daemons_left = true;
+		d->order->ops->leave(d->order, NODE_DAEMONS_GROUP);
+	}
 	if ((!d->node || node_idle(d->node)) && (!d->order || d->order->ops->idle(d->order))) {
 		qb_log(LOG_NOTICE, "left everything cleanly, stopping");
 		qb_loop_stop(d->loop);
@@ -194,7 +198,7 @@ static void tick(void *arg)
 	uint64_t now = clock_now_ms();
 
 	daemon_timer(d, QB_LOOP_MED, TICK_MS, d, tick, &d->tick_timer);
-	if (d->node) {
+	if (d->node && !d->daemons_left) {
 		node_tick(d->node, now, clock_wall_ms());
 		daemon_pump(d);
 	}

@@ -63,6 +63,7 @@ struct daemon {
 	bool dirty;
 	int kick_fd;
 	uint64_t started_ms;
+	bool daemons_left; /* the last group: everything else has been left */
 	uint64_t asked_ms; /* to stop */
 	uint64_t leaving_since_ms;
 	uint64_t reserved;

@@ -44,6 +44,7 @@
 #define CLIENT_BUFFER_MAX (1 << 20) /* of the size a client may ask libqb for */
 #define FLUSH_MS_MIN 1
 #define FLUSH_MS_MAX 50
+#define CLOSE_GRACE_MS 512 /* the last of the looks at a socket that was shut down; together 1 s */
 #define SUPPLEMENTARY_MAX 256
 
 enum session_state {
@@ -79,7 +80,7 @@ struct session {
 	gid_t gid;
 	struct list events;
 	uint64_t flush_ms;
-	qb_loop_timer_handle flush_timer;
+	qb_loop_timer_handle flush_timer; /* with c NULL: of closed_check() */
 };
 
 struct ipc_server {
@@ -704,6 +705,33 @@ static void connection_created(qb_ipcs_connection_t *c)
 	qb_ipcs_context_set(c, session);
 }
 
+/*
+ * A client that closes its connection in an orderly way shuts the socket down first, which is what has
+ * woken us, and closes it an instant later; on a busy machine that instant is a time slice. Until it
+ * is sure that the other end is closed, or broken in the hands of a living process, nothing is
+ * released.
+ */
+static void closed_check(void *arg)
+{
+	struct session *session = arg;
+
+	session->flush_timer = 0;
+	if (session->killing) {
+		return; /* killed() ends it */
+	}
+	if (!session->bound || peer_is_gone(session)) {
+		session_end(session);
+	} else if (session->flush_ms <= CLOSE_GRACE_MS) {
+		daemon_timer(session->server->daemon, QB_LOOP_MED, session->flush_ms, session,
+			     closed_check, &session->flush_timer);
+		session->flush_ms *= 2;
+	} else {
+		qb_log(LOG_ERR, "the connection of %s, pid %ld, broke while the process lives",
+		       session->open.comm, (long)session->peer.pid);
+		session_kill(session);
+	}
+}
+
 static int32_t connection_closed(qb_ipcs_connection_t *c)
 {
 	struct session *session = qb_ipcs_context_get(c);
@@ -717,13 +745,8 @@ static int32_t connection_closed(qb_ipcs_connection_t *c)
 	if (session->killing) {
 		return 0; /* killed() ends it */
 	}
-	if (session->bound && !peer_is_gone(session)) {
-		qb_log(LOG_ERR, "the connection of %s, pid %ld, broke while the process lives",
-		       session->open.comm, (long)session->peer.pid);
-		session_kill(session);
-		return 0;
-	}
-	session_end(session);
+	session->flush_ms = FLUSH_MS_MIN;
+	closed_check(session);
 	return 0;
 }
 

@@ -371,6 +371,9 @@ void killer_start(struct killer *k, const struct killer_target *target, bool kil
 	struct killer_job *job = calloc(1, sizeof(*job));
 
 	ls_assert(job != NULL);
+	if (list_empty(&k->jobs)) {
+		k->reported_ms = clock_now_ms(); /* what takes long is reported, not each job */
+	}
 	job->target = *target;
 	job->kill = kill;
 	job->arg = arg;
