@@ -156,12 +156,12 @@ enum try_result lock_try(struct apply *a, struct lock *lock, bool now)
 	return TRY_BLOCKED;
 }
 
-/* R-STAB-2: only what could be lost has to wait. A step down that writes nothing cannot. */
-static bool grant_needs_stable(int before, int mode, const struct lvb_outcome *lvb)
+/* R-STAB-2: a step down that writes nothing promises nothing. (It never reads, R-LVB-1.) */
+static bool grant_needs_stable(int before, int mode, bool wrote)
 {
 	bool down = before != LOCKSTEP_LOCK_IV && mode < before && !mode_is_middle(before, mode);
 
-	return !down || lvb->wrote || lvb->size > 0;
+	return !down || wrote;
 }
 
 /* R-GR-5 */
@@ -197,7 +197,7 @@ void lock_grant(struct apply *a, struct lock *lock)
 		effect->token = lock->token;
 		effect->lvb = lvb.bytes;
 		effect->lvb_len = lvb.size;
-		effect->needs_stable = grant_needs_stable(before, lock->granted, &lvb);
+		effect->needs_stable = grant_needs_stable(before, lock->granted, lvb.wrote);
 	}
 	lock->sb_flags = 0;
 }
