@@ -4,7 +4,7 @@
 # lockstep run against a real daemon: exit codes, arguments, environment, waiting and not waiting,
 # signals, the terminal, and above all what becomes of command and lock when one of the two, or the
 # daemon, is killed.
-# shellcheck disable=SC1003,SC2016,SC2317
+# shellcheck disable=SC1003,SC1091,SC2016,SC2154,SC2317
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 daemon_start
 lockstep=$top_builddir/lockstep

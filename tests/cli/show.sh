@@ -3,7 +3,7 @@
 #
 # The verbs that show and the administrator's verbs of lockstep(1), against a real daemon: what is
 # listed, names of any bytes in and out, JSON that a JSON parser reads, exit codes, wrong usage.
-# shellcheck disable=SC1003,SC2016,SC2317
+# shellcheck disable=SC1003,SC1091,SC2016,SC2154,SC2317
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 daemon_start
 lockstep=$top_builddir/lockstep

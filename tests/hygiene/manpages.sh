@@ -33,15 +33,15 @@ for page in "$top"/man/*.[1-8]; do
 	section=${name##*.}
 	count=$((count + 1))
 	grep -rqF --include=Makemodule.am "man/$name" "$top" || complain "$name: no Makemodule.am installs it"
-	if ! lint "$page"; then
-		complain "$name: groff warns:"
-		sed 's/^/    /' "$work/out"
-	fi
 	# An alias page (".so man3/other.3") has no sections of its own.
 	if grep -q '^\.so ' "$page"; then
 		target=$(sed -n 's,^\.so man[1-8]/,,p' "$page")
 		[ -e "$top/man/$target" ] || complain "$name: .so names a page that does not exist: $target"
 		continue
+	fi
+	if ! lint "$page"; then
+		complain "$name: groff warns:"
+		sed 's/^/    /' "$work/out"
 	fi
 	grep -q "^\.TH \"\{0,1\}[^ ]*\"\{0,1\} \"\{0,1\}$section" "$page" || complain "$name: .TH does not say section $section"
 	wanted="NAME DESCRIPTION SEE.ALSO"
