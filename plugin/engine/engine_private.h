@@ -68,6 +68,8 @@ struct record {
 	uint8_t state;
 };
 
+#define record_entry(ptr, type) ((type *)(void *)((char *)(ptr)-offsetof(type, record)))
+
 struct record_table {
 	struct record **buckets;
 	size_t size; /* power of two, or 0 */
@@ -182,7 +184,7 @@ struct apply {
 	uint32_t grants_count; /* so far in this apply */
 };
 
-/* --- store.c: records, tables, queues ----------------------------------------------------- */
+/* --- store.c: records and tables --------------------------------------------------------- */
 
 void store_init(struct engine *e);
 void store_done(struct engine *e);
@@ -208,6 +210,14 @@ void lock_remove(struct engine *e, struct lock *lock);
 /* Another session becomes the owner (adoption). */
 void lock_owner_set(struct engine *e, struct lock *lock, struct session *s);
 void lock_granted_set(struct engine *e, struct lock *lock, int mode);
+/* Gives it a struct lock_wait. */
+void lock_wait_begin(struct engine *e, struct lock *lock);
+void lock_wait_end(struct engine *e, struct lock *lock);
+
+void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes);
+bool lock_is_orphan(const struct lock *lock);
+
+/* --- queue.c ------------------------------------------------------------------------------ */
 
 struct list *resource_queue(const struct resource *r, enum engine_queue queue);
 struct lock *queue_first(const struct resource *r, enum engine_queue queue);
@@ -219,12 +229,9 @@ void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue);
 /* At the end; for a snapshot, which has them in order. */
 void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue);
 void queue_remove(struct engine *e, struct lock *lock);
-/* Gives it a struct lock_wait. */
-void lock_wait_begin(struct engine *e, struct lock *lock);
-void lock_wait_end(struct engine *e, struct lock *lock);
-void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes);
 
-bool lock_is_orphan(const struct lock *lock);
+/* --- sort.c ------------------------------------------------------------------------------- */
+
 int name_compare(const void *a, size_t a_len, const void *b, size_t b_len);
 
 /* An array of pointers that grows; for sorting. */

@@ -11,7 +11,8 @@
 #include "plugin/engine/engine_private.h"
 #include "plugin/engine/snapshot_format.h"
 
-#define record_entry(ptr, type) ((const type *)(const void *)((const char *)(ptr)-offsetof(type, record)))
+#define record_entry_const(ptr, type)                                                              \
+	((const type *)(const void *)((const char *)(ptr)-offsetof(type, record)))
 
 void record_put_header(const struct engine *e, struct buf *out)
 {
@@ -105,14 +106,14 @@ void record_put(const struct engine *e, const struct record *record, struct buf 
 {
 	buf_put_u8(out, record->kind);
 	if (record->kind == RECORD_LOCK) {
-		put_lock(e, record_entry(record, struct lock), out);
+		put_lock(e, record_entry_const(record, struct lock), out);
 	} else if (record->kind == RECORD_RESOURCE) {
-		put_resource(e, record_entry(record, struct resource), out);
+		put_resource(e, record_entry_const(record, struct resource), out);
 	} else if (record->kind == RECORD_SESSION) {
-		put_session(record_entry(record, struct session), out);
+		put_session(record_entry_const(record, struct session), out);
 	} else {
 		ls_assert(record->kind == RECORD_MEMBER);
-		put_member(record_entry(record, struct member), out);
+		put_member(record_entry_const(record, struct member), out);
 	}
 }
 
@@ -123,7 +124,7 @@ uint64_t record_digest(const struct engine *e, const struct record *record, stru
 	/* A lock's bytes do not name its resource (in a snapshot it follows it), so its hash is
 	 * bound to the resource by the seed. */
 	if (record->kind == RECORD_LOCK) {
-		seed = record_entry(record, struct lock)->resource->name_hash;
+		seed = record_entry_const(record, struct lock)->resource->name_hash;
 	}
 	buf_clear(bytes);
 	record_put(e, record, bytes);

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The three queues of a resource (section 5): who stands where in G, C and W. A lock's place
+ * follows from its own fields, so a queue needs no record of its own in snapshot and digest.
+ */
+#include "config.h"
+
+#include "lib/base/assert.h"
+#include "plugin/engine/engine_private.h"
+
+struct list *resource_queue(const struct resource *r, enum engine_queue queue)
+{
+	ls_assert(queue >= ENGINE_QUEUE_GRANTED && queue <= ENGINE_QUEUE_WAIT);
+	/* The list heads of a resource are writable whoever asks for them. */
+	return (struct list *)(uintptr_t)&r->queue[queue - 1];
+}
+
+struct lock *lock_of_link(struct list *link)
+{
+	return list_entry(link, struct lock, queue_link);
+}
+
+struct lock *queue_first(const struct resource *r, enum engine_queue queue)
+{
+	struct list *head = resource_queue(r, queue);
+
+	return list_empty(head) ? NULL : lock_of_link(head->next);
+}
+
+/*
+ * The order keys. G: (token, grant_index), the order in which the present modes were granted.
+ * C and W: the seq of the queueing, at most one lock per seq; a HEADQUE lock goes before all
+ * that are there, so its key is the seq negated.
+ */
+bool lock_order_before(const struct lock *a, const struct lock *b)
+{
+	ls_assert(a->queue == b->queue);
+	if (a->queue == ENGINE_QUEUE_GRANTED) {
+		return a->token != b->token ? a->token < b->token : a->grant_index < b->grant_index;
+	}
+	bool a_head = a->flags & LOCKSTEP_LKF_HEADQUE;
+	bool b_head = b->flags & LOCKSTEP_LKF_HEADQUE;
+
+	if (a_head != b_head) {
+		return a_head;
+	}
+	return a_head ? a->wait->queued_seq > b->wait->queued_seq :
+			a->wait->queued_seq < b->wait->queued_seq;
+}
+
+static void queue_link_before(struct engine *e, struct lock *lock, enum engine_queue queue,
+			      struct list *at)
+{
+	ls_assert(list_empty(&lock->queue_link));
+	list_insert_before(at, &lock->queue_link);
+	lock->queue = (uint8_t)queue;
+	lock->resource->queue_count[queue - 1]++;
+	e->queue_count[queue - 1]++;
+	record_dirty(e, &lock->record);
+}
+
+void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue)
+{
+	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	queue_link_before(e, lock, queue, resource_queue(lock->resource, queue));
+}
+
+void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue)
+{
+	struct list *head = resource_queue(lock->resource, queue);
+	struct list *at = head;
+
+	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	lock->queue = (uint8_t)queue; /* lock_order_before() compares within one queue */
+	if (queue == ENGINE_QUEUE_GRANTED) {
+		/* New grants belong at the end; only a cancelled conversion looks further. */
+		while (at->prev != head && lock_order_before(lock, lock_of_link(at->prev))) {
+			at = at->prev;
+		}
+	} else if (lock->flags & LOCKSTEP_LKF_HEADQUE) {
+		at = head->next;
+	}
+	queue_link_before(e, lock, queue, at);
+}
+
+void queue_remove(struct engine *e, struct lock *lock)
+{
+	ls_assert(lock->queue != ENGINE_QUEUE_NONE);
+	list_remove(&lock->queue_link);
+	ls_assert(lock->resource->queue_count[lock->queue - 1] > 0);
+	lock->resource->queue_count[lock->queue - 1]--;
+	e->queue_count[lock->queue - 1]--;
+	lock->queue = ENGINE_QUEUE_NONE;
+	record_dirty(e, &lock->record);
+}
