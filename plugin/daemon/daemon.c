@@ -18,6 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <qb/qbdefs.h>
+
 #include "lib/base/assert.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
@@ -70,9 +72,13 @@ void daemon_timer_stop(struct daemon *d, qb_loop_timer_handle *timer)
 static void action_log(const struct node_action *a)
 {
 	uint8_t priority = (uint8_t)(a->value <= LOG_DEBUG ? a->value : LOG_DEBUG);
+	size_t size = QB_MIN(a->size, LOG_LINE_BYTES - 1);
+	char text[LOG_LINE_BYTES];
 
-	qb_log_from_external_source(__func__, __FILE__, "%.*s", priority, __LINE__, 0,
-				    (int)a->size, (const char *)a->data);
+	/* Not "%.*s": libqb's flight recorder looks for the NUL whatever the precision. */
+	memcpy(text, a->data, size);
+	text[size] = '\0';
+	qb_log_from_external_source(__func__, __FILE__, "%s", priority, __LINE__, 0, text);
 }
 
 static void perform(struct daemon *d, const struct node_action *a)

@@ -84,6 +84,12 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 /* Corosync is gone (R-MEM-8). */
 void daemon_node_lost(struct daemon *d);
 
+/* The node, unless there is none or it has lost its order. */
+static inline struct node *daemon_node(const struct daemon *d)
+{
+	return d->node_down ? NULL : d->node;
+}
+
 void daemon_dirty(struct daemon *d);
 void daemon_pump(struct daemon *d);
 

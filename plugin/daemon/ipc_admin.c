@@ -341,7 +341,7 @@ static int space_status(struct daemon *d, const char *space)
 
 static int fence_ack(struct daemon *d, const struct admin *admin, uint32_t nodeid)
 {
-	int rc = d->node ? node_fence_ack(d->node, nodeid) : EAGAIN;
+	int rc = daemon_node(d) ? node_fence_ack(d->node, nodeid) : EAGAIN;
 
 	qb_log(LOG_WARNING, "uid %u acknowledges by hand that node %u (%s) is down: %s", admin->uid,
 	       nodeid, cluster_node_name(d, nodeid), rc == 0 ? "accepted" : strerror(rc));
@@ -360,13 +360,14 @@ static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 	}
 	switch (id) {
 	case IPC_MSG_SPACE_CREATE:
-		rc = spaces_create(d->spaces, d->node, query->space, query->lvb_len, query->flags,
-				   admin->uid, admin->gid);
+		rc = spaces_create(d->spaces, daemon_node(d), query->space, query->lvb_len,
+				   query->flags, admin->uid, admin->gid);
 		qb_log(LOG_INFO, "uid %u creates lockspace \"%s\": %s", admin->uid, query->space,
 		       rc == 0 ? "accepted" : strerror(rc));
 		return rc;
 	case IPC_MSG_SPACE_RELEASE:
-		rc = spaces_release(d->spaces, d->node, query->space, query->flags, &count);
+		rc = spaces_release(d->spaces, daemon_node(d), query->space, query->flags,
+				    &count);
 		result->value = count;
 		qb_log(LOG_INFO, "uid %u releases lockspace \"%s\" (force %u): %s", admin->uid,
 		       query->space, query->flags, rc == 0 ? "accepted" : strerror(rc));

@@ -485,8 +485,8 @@ static int session_open(struct session *session)
 		return EACCES;
 	}
 	if (!exists) {
-		int rc = spaces_create(d->spaces, d->node, open->space, open->lvb_len, open->mode,
-				       session->uid, session->gid);
+		int rc = spaces_create(d->spaces, daemon_node(d), open->space, open->lvb_len,
+				       open->mode, session->uid, session->gid);
 
 		daemon_dirty(d);
 		if (rc != 0) {
@@ -497,7 +497,7 @@ static int session_open(struct session *session)
 		session->bound = true;
 		clients_file_add(d->clients, &session->peer, open->comm);
 	}
-	if (!d->node || d->node_down) {
+	if (!daemon_node(d)) {
 		session->state = SESSION_WAITING;
 		return 0;
 	}

@@ -5,12 +5,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
+#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -20,10 +21,9 @@
 
 #define SHM "/dev/shm"
 
-/* The last component only: a typing error should not grow a tree. */
 static int directory_make(const char *path)
 {
-	if (mkdir(path, 0755) != 0 && errno != EEXIST) {
+	if (g_mkdir_with_parents(path, 0755) != 0) {
 		fprintf(stderr, "lockstepd: cannot make %s: %s\n", path, strerror(errno));
 		return 1;
 	}

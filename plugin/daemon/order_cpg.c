@@ -60,6 +60,7 @@ struct group {
 	bool polled;
 	bool leave_sent;
 	struct cpg_name name;
+	char text[CPG_MAX_NAME_LENGTH + 1]; /* the name, for the log */
 	cpg_handle_t handle;
 	int fd;
 	struct list queue;
@@ -139,18 +140,18 @@ static void confchg(cpg_handle_t handle, const struct cpg_name *name,
 	left_count = QB_MIN(left_count, (size_t)CPG_MEMBERS_MAX);
 	joined_count = QB_MIN(joined_count, (size_t)CPG_MEMBERS_MAX);
 	for (size_t i = 0; i < left_count; i++) {
-		qb_log(LOG_INFO, "group %u (%.*s): node %u pid %u left, reason %u, %zu member(s)",
-		       g->number, (int)g->name.length, g->name.value, left[i].nodeid, left[i].pid,
-		       left[i].reason, members_count);
+		qb_log(LOG_INFO, "group %u (%s): node %u pid %u left, reason %u, %zu member(s)",
+		       g->number, g->text, left[i].nodeid, left[i].pid, left[i].reason,
+		       members_count);
 		if (left[i].nodeid == d->nodeid && left[i].pid == (uint32_t)getpid() &&
 		    g->state == GROUP_LEAVING) {
 			g->state = GROUP_LEFT;
 		}
 	}
 	for (size_t i = 0; i < joined_count; i++) {
-		qb_log(LOG_INFO, "group %u (%.*s): node %u pid %u joined, reason %u, %zu member(s)",
-		       g->number, (int)g->name.length, g->name.value, joined[i].nodeid,
-		       joined[i].pid, joined[i].reason, members_count);
+		qb_log(LOG_INFO, "group %u (%s): node %u pid %u joined, reason %u, %zu member(s)",
+		       g->number, g->text, joined[i].nodeid, joined[i].pid, joined[i].reason,
+		       members_count);
 	}
 	if (listener(g)) {
 		addresses(members, members_count, m);
@@ -382,6 +383,7 @@ static void order_cpg_join(struct order *o, uint32_t number, const char *name)
 	g->number = number;
 	g->name.length = (uint32_t)strnlen(name, CPG_MAX_NAME_LENGTH);
 	memcpy(g->name.value, name, g->name.length);
+	memcpy(g->text, name, g->name.length);
 	g->retry_ms = SEND_RETRY_MS_MIN;
 	list_init(&g->queue);
 	list_push_tail(&cpg->groups, &g->link);

@@ -274,7 +274,11 @@ pid_t client_start(const struct rig *r, const char *name, pid_t *ret_heir)
 	int fds[2];
 	pid_t pid;
 
-	if (pipe(fds) != 0 || (pid = fork()) < 0) {
+	if (pipe(fds) != 0) {
+		die("pipe");
+	}
+	pid = fork();
+	if (pid < 0) {
 		die("fork");
 	}
 	if (pid == 0) {

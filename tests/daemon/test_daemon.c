@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -477,6 +478,55 @@ static void slow_client_loses_nothing(void **state)
 	free(lksb);
 }
 
+/* --- who may ----------------------------------------------------------------------------- */
+
+/* In a child of another user: bit 0 connected, bit 1 opened default, bit 2 created a lockspace,
+ * bit 3 was allowed to acknowledge fencing. */
+static int stranger(const struct rig *r, uid_t uid, gid_t gid)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct lockstep_session *s;
+		struct lockstep_admin *admin;
+		int got = 0;
+
+		if (setgid(gid) != 0 || setuid(uid) != 0) {
+			_exit(255);
+		}
+		if (lockstep_admin_open(&r->options, &admin) == 0) {
+			got |= 1;
+			got |= lockstep_admin_fence_ack(admin, 1) == -EPERM ? 0 : 8;
+		}
+		got |= lockstep_open("default", 0, &r->options, &s) == 0 ? 2 : 0;
+		got |= lockstep_open("theirs", LOCKSTEP_OPEN_CREATE, &r->options, &s) == 0 ? 4 : 0;
+		_exit(got);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void only_root_and_the_group_may_connect(void **state)
+{
+	struct rig *r = *state;
+	struct group *group = getgrnam("nogroup");
+
+	if (geteuid() != 0 || !group) {
+		print_message("skipped: needs root and the group nogroup\n");
+		skip();
+	}
+	assert_int_equal(stranger(r, 65534, group->gr_gid), 0);
+	rig_signal(r, SIGKILL);
+	rig_wait(r);
+	rig_configure(r, "ipc_group = nogroup\n");
+	rig_start(r);
+	assert_int_equal(stranger(r, 65534, group->gr_gid + 1), 0);
+	assert_int_equal(stranger(r, 65534, group->gr_gid), 1 | 2);
+	assert_int_equal(stranger(r, 0, 0), 1 | 2 | 4 | 8);
+}
+
 /* --- starting ---------------------------------------------------------------------------- */
 
 static void second_daemon_is_refused(void **state)
@@ -590,6 +640,7 @@ int main(void)
 		DAEMON_TEST(garbage_handshakes_do_not_end_the_daemon),
 		DAEMON_TEST(client_that_breaks_the_connection_is_killed),
 		DAEMON_TEST(slow_client_loses_nothing),
+		DAEMON_TEST(only_root_and_the_group_may_connect),
 		DAEMON_TEST(second_daemon_is_refused),
 		cmocka_unit_test(daemonized_parent_returns_when_clients_can_connect),
 		cmocka_unit_test(damaged_reservation_is_refused),
