@@ -457,6 +457,38 @@ static void administration_works(void **state)
 	test_free(l2);
 }
 
+static void daemon_signal(int number)
+{
+	assert_int_equal(kill((pid_t)atoi(getenv("DAEMON_PID")), number), 0);
+}
+
+/* A daemon that hangs costs the time one is willing to wait, and its late answers are not taken for
+ * answers to later questions. */
+static void a_hung_daemon_is_given_up_and_its_late_answers_are_dropped(void **state)
+{
+	const struct lockstep_options options = { .timeout_ms = 100 };
+	struct lockstep_session *s = NULL;
+	struct lockstep_admin *a, *b = NULL;
+	uint32_t nodeid = 0;
+
+	(void)state;
+	assert_int_equal(lockstep_admin_open(&options, &a), 0);
+	daemon_signal(SIGSTOP);
+	assert_int_equal(lockstep_open("default", 0, &options, &s), -ETIMEDOUT);
+	assert_int_equal(lockstep_admin_open(&options, &b), -ETIMEDOUT);
+	assert_int_equal(lockstep_admin_node_id(a, "no-such-node", &nodeid), -ETIMEDOUT);
+	daemon_signal(SIGCONT);
+	/* The answer to the question above, ENOENT, is in the pipe first. */
+	int error;
+
+	do {
+		error = lockstep_admin_node_id(a, "1", &nodeid);
+	} while (error == -ETIMEDOUT);
+	assert_int_equal(error, 0);
+	assert_int_equal(nodeid, 1);
+	lockstep_admin_close(a);
+}
+
 static void words_have_numbers(void **state)
 {
 	(void)state;
@@ -540,6 +572,7 @@ int main(void)
 		cmocka_unit_test(closing_lets_go),
 		cmocka_unit_test(long_listings_come_in_pages),
 		cmocka_unit_test(administration_works),
+		cmocka_unit_test(a_hung_daemon_is_given_up_and_its_late_answers_are_dropped),
 		cmocka_unit_test(words_have_numbers),
 		cmocka_unit_test(loss_ends_waiting_and_is_told_once),
 	};
