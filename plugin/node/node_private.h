@@ -56,6 +56,7 @@ struct member {
 	bool carrier;         /* in K: carries our lineage's state */
 	bool confirmer;       /* its confirm counts for `stable` */
 	bool left_clean;      /* its leave op was applied: it holds nothing any more */
+	bool superseded;      /* a clean newer incarnation of its node has said hello (R-COND-3) */
 	bool ready;
 	uint64_t ready_seq;
 	uint64_t ready_digest;

@@ -364,7 +364,7 @@ static void member_departs(struct space *s, struct member *m, bool clean_leave)
 		nodeset_remove(&s->electorate, m->nodeid);
 		nodeset_remove(&s->growth, m->nodeid);
 	} else if (s->engine && m->carrier) {
-		(void)lost_add(s, m->nodeid, m->incarnation);
+		lost_add(s, m->nodeid, m->incarnation)->fenced = m->superseded;
 		s->node->counters[COUNTER_LOST_MEMBERS]++;
 	}
 	member_free(s, m);
@@ -435,7 +435,7 @@ void view_expel(struct space *s, struct member *m)
 		return;
 	}
 	if (m->carrier) {
-		(void)lost_add(s, m->nodeid, m->incarnation);
+		lost_add(s, m->nodeid, m->incarnation)->fenced = m->superseded;
 		s->node->counters[COUNTER_LOST_MEMBERS]++;
 		m->carrier = false;
 		m->has_state = true; /* foreign from now on */
@@ -506,6 +506,15 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 			    !l->fenced) {
 				l->fenced = true;
 				s->node->counters[COUNTER_FENCED_BY_REJOIN]++;
+			}
+		}
+		/* The old process may still be listed: Corosync notices its death when it does. */
+		list_for_each(item, &s->members) {
+			struct member *old = list_entry(item, struct member, item);
+
+			if (old->nodeid == m->nodeid && old->carrier &&
+			    old->incarnation != m->incarnation) {
+				old->superseded = true;
 			}
 		}
 		return;
@@ -889,7 +898,8 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u32(out, m->slot);
 		buf_put_u8(out, (uint8_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
 					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
-					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0)));
+					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0) |
+					  (m->superseded ? 64 : 0)));
 	}
 	uint16_t lost_count = 0;
 
@@ -967,6 +977,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->confirmer = flags & 8;
 		m->left_clean = flags & 16;
 		m->prepared = flags & 32;
+		m->superseded = flags & 64;
 	}
 	uint16_t lost_count = cursor_get_u16(in);
 
