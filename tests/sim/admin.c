@@ -5,7 +5,7 @@
 
 #include "tests/sim/world.h"
 
-enum { LOOK_US = 100000, GRACE_US = 4000000, REBOOT_US = 3000000 };
+enum { LOOK_US = 100000 };
 
 static void look(void *ctx, uint64_t a, uint64_t b);
 
@@ -150,6 +150,18 @@ static void power_cycle(struct world *w, unsigned int host)
 	h->boot_us = h->ack_us + prng_range(&w->prng, 1, w->admin.healing ? 3000000 : 1000000);
 }
 
+static void spaces_create(struct world *w, unsigned int host)
+{
+	for (unsigned int space = 0; space < w->config.spaces; space++) {
+		struct node_space_info info;
+
+		if (w->nodes[host].running && !simnode_space(&w->nodes[host], space, &info)) {
+			simnode_request(&w->nodes[host],
+					&(struct request){ .type = REQUEST_CREATE, .space = space });
+		}
+	}
+}
+
 static void look_at_host(struct world *w, unsigned int host)
 {
 	struct admin_host *h = &w->admin.hosts[host];
@@ -170,6 +182,9 @@ static void look_at_host(struct world *w, unsigned int host)
 	if (!w->nodes[host].running && now >= h->daemon_us && h->daemon_us != 0) {
 		admin_daemon_start(w, host);
 	}
+	if (w->admin.healing) {
+		spaces_create(w, host);
+	}
 	/* A node that waits to be fenced is fenced, in the end. */
 	if (!w->nodes[host].paused && host_lost(w, host)) {
 		if (h->lost_since_us == 0) {
@@ -183,53 +198,6 @@ static void look_at_host(struct world *w, unsigned int host)
 	}
 }
 
-/* What does not get well by itself is rebooted, one node at a time, the highest first: what the
- * others need to know is that it is off, and it comes back clean. */
-static void escalate(struct world *w)
-{
-	struct admin *a = &w->admin;
-	uint64_t now = world_now(w);
-
-	if (checker_healthy(w, NULL, 0)) {
-		a->ill_since_us = 0;
-		return;
-	}
-	if (a->ill_since_us == 0) {
-		a->ill_since_us = now;
-		a->next_reboot_us = now + GRACE_US;
-	}
-	if (now < a->next_reboot_us) {
-		return;
-	}
-	for (unsigned int i = 0; i < w->config.cpg.hosts; i++) {
-		if (!a->hosts[i].on) {
-			return; /* one at a time */
-		}
-	}
-	for (unsigned int k = w->config.cpg.hosts; k > 0; k--) {
-		struct node_space_info info;
-		bool well = true;
-
-		for (unsigned int space = 0; space < w->config.spaces; space++) {
-			well = well && simnode_space(&w->nodes[k - 1], space, &info) && info.ready &&
-			       strcmp(info.state, "running") == 0;
-		}
-		if (well || a->hosts[k - 1].rebooted) {
-			continue;
-		}
-		story_tell(w, "administrator: reboots %u, it does not get well", k);
-		world_mark(w, MARK_ESCALATION);
-		a->hosts[k - 1].rebooted = true;
-		power_cycle(w, k - 1);
-		a->next_reboot_us = now + REBOOT_US;
-		return;
-	}
-	for (unsigned int i = 0; i < w->config.cpg.hosts; i++) {
-		a->hosts[i].rebooted = false;
-	}
-	a->next_reboot_us = now + 5 * GRACE_US;
-}
-
 static void look(void *ctx, uint64_t a, uint64_t b)
 {
 	struct world *w = ctx;
@@ -239,9 +207,6 @@ static void look(void *ctx, uint64_t a, uint64_t b)
 	if (!w->admin.never) {
 		for (unsigned int i = 0; i < w->config.cpg.hosts; i++) {
 			look_at_host(w, i);
-		}
-		if (w->admin.healing) {
-			escalate(w);
 		}
 	}
 	timeline_in(&w->timeline, LOOK_US, look, w, 0, 0);
@@ -270,16 +235,8 @@ void admin_heal(struct world *w)
 			if (h->boot_us == UINT64_MAX) {
 				h->boot_us = now + prng_range(&w->prng, 1000000, 4000000);
 			}
-		} else if (!w->nodes[i].running && h->daemon_us == 0) {
+		} else if (!w->nodes[i].running) {
 			h->daemon_us = now + prng_range(&w->prng, 1, 2000000);
-		}
-		for (unsigned int space = 0; space < w->config.spaces; space++) {
-			struct node_space_info info;
-
-			if (w->nodes[i].running && !simnode_space(&w->nodes[i], space, &info)) {
-				simnode_request(&w->nodes[i], &(struct request){ .type = REQUEST_CREATE,
-										  .space = space });
-			}
 		}
 	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The administrator, with the power switch and the init system: boots machines, starts daemons once
- * the clients of the last one are gone (R-MEM-6), switches off machines that are lost, vouches only
- * for machines that are off, and reboots, one at a time, what does not get well by itself.
+ * the clients of the last one are gone (R-MEM-6), switches off machines that say that they are lost,
+ * vouches only for machines that are off. He reboots nothing else: what is neither dead nor lost has
+ * to get well by itself.
  */
 #ifndef LOCKSTEP_TESTS_SIM_ADMIN_H
 #define LOCKSTEP_TESTS_SIM_ADMIN_H
@@ -24,14 +25,11 @@ struct admin_host {
 	uint64_t lost_since_us;
 	uint32_t spaces;      /* lockspaces its daemon joins at start */
 	uint64_t serial;      /* of power cycles */
-	bool rebooted;        /* in the present attempt to heal */
 };
 
 struct admin {
 	struct admin_host hosts[SIM_HOSTS_MAX];
 	bool healing;         /* no more faults: everything has to come back */
-	uint64_t ill_since_us;
-	uint64_t next_reboot_us;
 	bool never;           /* scripted: does nothing by itself */
 };
 

@@ -410,7 +410,8 @@ static uint64_t counter_of(struct world *w, unsigned int host, const char *wante
 /*
  * What clients were told is not always what goes on:
  *  - the slow way (R-VIEW-2) may be taken by a node that carries an older state when all that carried
- *    a newer one are gone. No lock is wrong then, but what was stored meanwhile is lost;
+ *    a newer one are gone. No lock is wrong then, but what was stored meanwhile is lost, so values are
+ *    marked invalid;
  *  - with two_node each node may be the whole cluster for a while and keep its token reservations to
  *    itself (R-TOK-2): only the clocks tell who was later, and here all happens within seconds.
  */
@@ -419,8 +420,8 @@ static void lineage_check(struct world *w, unsigned int host)
 	struct checker *k = &w->checker;
 	uint64_t slow = counter_of(w, host, "view_points_slow", &k->slow_index);
 	uint64_t formed = counter_of(w, host, "formed", &k->formed_index);
-	bool forget_values = slow > k->slow_seen[host];
-	bool forget_tokens = (forget_values || formed > k->formed_seen[host]) &&
+	bool slow_taken = slow > k->slow_seen[host];
+	bool forget_tokens = (slow_taken || formed > k->formed_seen[host]) &&
 			     w->config.cpg.quorum == QUORUM_TWO_NODE;
 
 	k->slow_seen[host] = slow;
@@ -429,9 +430,7 @@ static void lineage_check(struct world *w, unsigned int host)
 		for (unsigned int i = 0; i < w->config.resources; i++) {
 			struct checked_resource *r = &k->resources[space][i];
 
-			if (forget_values) {
-				r->interval += 2;
-			}
+			r->spoilt |= slow_taken;
 			if (forget_tokens) {
 				memset(r->token_max, 0, sizeof(r->token_max));
 			}

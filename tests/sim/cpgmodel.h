@@ -53,6 +53,7 @@ struct cpg_config {
 	uint32_t sync_us_max;
 	uint32_t quorum_us_max; /* from the CPG callbacks to the verdict (qdevice) */
 	unsigned int tail_per_mille;    /* a breaking ring lets one host deliver own messages */
+	bool foreign_drop; /* what nobody of those who move on has delivered is always lost */
 	unsigned int again_per_mille;   /* an mcast is refused for a while */
 	unsigned int initial_totem_early_per_mille;
 	unsigned int zombie_per_mille;  /* a process that died unannounced: PROCDOWN at a ring change */

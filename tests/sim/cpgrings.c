@@ -277,6 +277,9 @@ static void group_flush(struct cpgmodel *m, struct ring *old, uint32_t group)
 	if (foreign > 0 && prng_chance(&m->w->prng, 600)) {
 		keep = prng_chance(&m->w->prng, 600) ? 0 : prng_below(&m->w->prng, foreign);
 	}
+	if (m->config.foreign_drop) {
+		keep = 0;
+	}
 	m->w->marks[MARK_FOREIGN_KEPT] += keep;
 	m->w->marks[MARK_FOREIGN_DROPPED] += foreign - keep;
 	for (unsigned int i = 0; i < m->config.hosts; i++) {

@@ -58,6 +58,9 @@ static void node_make(struct simnode *s)
 		.configured_count = s->w->config.cpg.hosts,
 		.reserved = s->reserved,
 		.mutations = s->w->config.mutations,
+		.window_messages = s->w->config.window_messages,
+		.batch_bytes = s->w->config.batch_bytes,
+		.confirm_timeout_ms = s->w->config.confirm_timeout_ms,
 	};
 
 	for (unsigned int i = 0; i < s->w->config.cpg.hosts; i++) {

@@ -8,7 +8,7 @@
 #include "tests/sim/swarm.h"
 #include "tests/sim/world.h"
 
-enum { HEAL_LIMIT_US = 150000000, DRAIN_LIMIT_US = 60000000 };
+enum { HEAL_LIMIT_US = 30000000, DRAIN_LIMIT_US = 60000000 };
 
 static void config_draw(struct world_config *c, uint64_t seed, const struct swarm_options *options)
 {
@@ -51,6 +51,9 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->turn_us_max = (uint32_t)prng_scale(&r, 5, 1000);
 	c->quorum_race_per_mille = prng_chance(&r, 500) ? 100 : 0;
 	c->ipc_us_max = (uint32_t)prng_range(&r, 10, 2000);
+	c->window_messages = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 2, 8) : 0;
+	c->batch_bytes = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 100, 500) : 0;
+	c->confirm_timeout_ms = prng_chance(&r, 400) ? (uint32_t)prng_scale(&r, 100, 5000) : 0;
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)

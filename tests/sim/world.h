@@ -55,7 +55,6 @@
 	X(ACK, "fence acknowledgements accepted")                                                  \
 	X(ACK_REFUSED, "fence acknowledgements refused")                                           \
 	X(FENCED_LIVE, "living nodes fenced by the administrator")                                 \
-	X(ESCALATION, "nodes rebooted to heal")                                                    \
 	X(GRANT, "grants told")                                                                    \
 	X(REFUSAL, "refusals told")                                                                \
 	X(UNLOCKED, "unlocks told")                                                                \
@@ -100,6 +99,9 @@ struct world_config {
 	uint32_t turn_us_max;   /* latency of a loop iteration */
 	unsigned int quorum_race_per_mille;
 	uint32_t ipc_us_max;
+	uint32_t window_messages; /* node_config; 0 for the default */
+	uint32_t batch_bytes;
+	uint32_t confirm_timeout_ms;
 };
 
 /* Counters of node objects, summed by name. */
