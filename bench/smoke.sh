@@ -20,7 +20,7 @@ awk -F '\t' '
 		n = split("cpg.self inflight1,cpg.self inflight64,cpg.confirmed inflight1,cpg.confirmed inflight64," \
 			"qb.roundtrip -,qb.event -,lockstep.cycle1 -,lockstep.lock1 -,lockstep.unlock1 -,lockstep.cycle8 -," \
 			"lockstep.cycle64 -,lockstep.handover hold3ms,lockstep.handover hold150ms,lockstep.kill_client -," \
-			"lockstep.kill_node fence-ack,value engine.lock_bytes,engine.pair held0,baseline.hash held0," \
+			"lockstep.kill_node other-lock,lockstep.kill_node fence-ack,value engine.lock_bytes,engine.pair held0,baseline.hash held0," \
 			"ratio lockstep.cycle1 : cpg.confirmed/inflight1", want, ",")
 		for (i = 1; i <= n; i++)
 			if (seen[want[i]] != 1) { print "not exactly once: " want[i]; bad = 1 }
