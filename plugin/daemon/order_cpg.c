@@ -342,8 +342,7 @@ static void group_leave(struct group *g)
 	rc = cpg_leave(g->handle, &g->name);
 	if (rc == CS_OK) {
 		g->leave_sent = true;
-	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT ||
-		   (rc == CS_ERR_EXIST && still_leaving(g))) {
+	} else if (rc == CS_ERR_TRY_AGAIN || rc == CS_ERR_INTERRUPT) {
 		work_later(g, JOIN_RETRY_MS);
 	} else if (rc == CS_ERR_NOT_EXIST) {
 		g->state = GROUP_LEFT;
