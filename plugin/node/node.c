@@ -457,7 +457,7 @@ int node_stop(struct node *n, bool force, char *ret_space)
 		list_for_each(item, &n->spaces) {
 			struct space *s = list_entry(item, struct space, item);
 
-			if (!s->lost && (s->sessions_count > 0 || space_local_locks(s) > 0)) {
+			if (!s->lost && !s->leaving && (s->sessions_count > 0 || space_local_locks(s) > 0)) {
 				(void)base_format(ret_space, LOCKSTEP_SPACE_MAX + 1, "%s", s->name);
 				return EBUSY;
 			}
