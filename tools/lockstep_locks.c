@@ -123,7 +123,7 @@ struct explain {
 	struct lock_list locks;
 	struct lockstep_space_info space;
 	bool space_found;
-	size_t lost_count;
+	bool quorate;
 };
 
 static int list_add(const struct lockstep_lock_info *lock, void *arg)
@@ -162,7 +162,6 @@ static int lost_tell(const struct lockstep_member_info *m, void *arg)
 
 	(void)node_text(m->name, m->nodeid, node, sizeof(node));
 	if (strcmp(m->state, "lost") == 0) {
-		e->lost_count++;
 		(void)printf("Node %s is lost: it has left without saying so, and nobody knows yet "
 			     "whether it still runs.\n"
 			     "  Its %" PRIu32 " locks are kept until it was fenced or has come back "
@@ -243,7 +242,8 @@ static int explain_text(struct explain *e)
 	for (size_t i = 0; i < e->locks.count; i++) {
 		lock_tell(e, &e->locks.lock[i]);
 	}
-	int error = e->space.lost_members == 0
+	/* Without quorum all others are lost, and nobody here may be told to vouch for them. */
+	int error = e->space.lost_members == 0 || !e->quorate
 			    ? 0
 			    : lockstep_admin_members(e->admin, e->cli->space, lost_tell, e);
 
@@ -334,8 +334,13 @@ int verb_explain(struct cli *cli, const struct verb *verb, int argc, char **argv
 	if (code) {
 		return code;
 	}
-	int error = lockstep_admin_spaces(e.admin, space_find, &e);
+	struct lockstep_status status;
+	int error = lockstep_admin_status(e.admin, &status);
 
+	if (error == 0) {
+		e.quorate = status.quorate;
+		error = lockstep_admin_spaces(e.admin, space_find, &e);
+	}
 	if (error == 0 && !e.space_found) {
 		error = -ENOENT;
 	}

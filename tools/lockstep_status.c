@@ -119,6 +119,13 @@ static void summary_print(const struct lockstep_status *status, const struct spa
 	}
 }
 
+/* Whom this node has lost is news only where the cluster goes on: in a part without quorum it is
+ * everybody else, and nobody there may be told to vouch for them. */
+static bool lost_matter(const struct lockstep_status *status)
+{
+	return status->quorate || status->standalone;
+}
+
 static void status_print(const struct lockstep_status *status, const struct spaces *spaces,
 			 const struct words *lost)
 {
@@ -157,7 +164,7 @@ static void status_print(const struct lockstep_status *status, const struct spac
 			(void)printf("  %s\n", s->reason);
 		}
 	}
-	if (lost->size > 0) {
+	if (lost->size > 0 && !strstr(status->reason, "fence-ack")) {
 		(void)printf("lost: %s. What a lost node holds is kept until that node was fenced or "
 			     "has come back clean.\n"
 			     "If you are sure that it is off: lockstep fence-ack NODE\n",
@@ -268,7 +275,7 @@ int verb_status(struct cli *cli, const struct verb *verb, int argc, char **argv)
 	if (error == 0) {
 		error = lockstep_admin_spaces(a, spaces_add, &spaces);
 	}
-	if (error == 0) {
+	if (error == 0 && lost_matter(&status)) {
 		error = lost_collect(a, &spaces, &lost);
 	}
 	if (error) {
