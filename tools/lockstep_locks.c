@@ -157,9 +157,9 @@ static int space_find(const struct lockstep_space_info *info, void *arg)
 
 static int lost_tell(const struct lockstep_member_info *m, void *arg)
 {
-	struct explain *e = arg;
 	char node[LOCKSTEP_NODE_NAME_MAX + 16];
 
+	(void)arg;
 	(void)node_text(m->name, m->nodeid, node, sizeof(node));
 	if (strcmp(m->state, "lost") == 0) {
 		(void)printf("Node %s is lost: it has left without saying so, and nobody knows yet "
@@ -245,7 +245,7 @@ static int explain_text(struct explain *e)
 	/* Without quorum all others are lost, and nobody here may be told to vouch for them. */
 	int error = e->space.lost_members == 0 || !e->quorate
 			    ? 0
-			    : lockstep_admin_members(e->admin, e->cli->space, lost_tell, e);
+			    : lockstep_admin_members(e->admin, e->cli->space, lost_tell, NULL);
 
 	if (error && error != -ENOENT) {
 		return list_failed(e->cli, error);

@@ -26,7 +26,10 @@ failed=0
 cleanup() {
 	cleanup_rc=$?
 	trap '' EXIT INT TERM HUP
-	[ -z "$daemon_pid" ] || kill -KILL "$daemon_pid" 2>/dev/null
+	if [ -n "$daemon_pid" ]; then
+		kill -KILL "$daemon_pid" 2>/dev/null
+		rm -rf "/dev/shm/qb-$daemon_pid-"* "/dev/shm/qb-lockstepd-$daemon_pid-"*
+	fi
 	for cleanup_file in "$tmp"/*.pid; do
 		[ -e "$cleanup_file" ] || continue
 		kill -KILL "$(cat "$cleanup_file")" 2>/dev/null
@@ -78,6 +81,7 @@ daemon_start() {
 daemon_kill() {
 	kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null
+	rm -rf "/dev/shm/qb-$daemon_pid-"* "/dev/shm/qb-lockstepd-$daemon_pid-"*
 	daemon_pid=
 }
 

@@ -11,6 +11,5 @@ DAEMON_PID=$daemon_pid
 export DAEMON_PID
 "$program"
 rc=$?
-wait "$daemon_pid" 2>/dev/null
-daemon_pid=
+daemon_kill 2>/dev/null
 exit "$rc"
