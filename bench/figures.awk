@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Reads the lines of all rounds, each with the number of its round in front, and prints one line per figure: n added up,
-# the median of the rounds' medians, 99th percentiles and rates, the largest maximum. Then the ratios of medians, formed
-# within each round, since what disturbs one figure of a round disturbs its neighbours too.
+# the median of the rounds' medians, 99th percentiles and rates, the largest maximum. Then the ratios of medians (or of
+# rates, where it says per_s), formed within each round, since what disturbs one figure of a round disturbs its neighbours
+# too.
 
 BEGIN {
 	FS = OFS = "\t"
@@ -14,6 +15,7 @@ BEGIN {
 	ratio("lockstep.unlock1/-", "cpg.self/inflight1")
 	ratio("lockstep.handover/hold3ms", "cpg.confirmed/inflight1")
 	ratio("lockstep.kill_client/-", "cpg.confirmed/inflight1")
+	ratio("lockstep.cycle64/- per_s", "cpg.self/inflight64 per_s")
 	ratio("engine.pair/held0", "baseline.hash/held0")
 }
 
@@ -37,14 +39,14 @@ function median(text,	v, n, i, j, t)
 	return n % 2 ? v[(n + 1) / 2] : (v[n / 2] + v[n / 2 + 1]) / 2
 }
 
-# "a/x+b/y" in one round, or "" when one of them was not measured there
+# "a/x+b/y", or "a/x per_s", in one round; "" when one of them was not measured there
 function sum(names, round,	v, n, i, total)
 {
 	n = split(names, v, "+")
 	for (i = 1; i <= n; i++) {
-		if (!((v[i], round) in p50_of))
+		if (!((v[i], round) in value_of))
 			return ""
-		total += p50_of[v[i], round]
+		total += value_of[v[i], round]
 	}
 	return total
 }
@@ -73,7 +75,8 @@ NF != 8 {
 	p99[key] = p99[key] " " $6
 	max[key] = max[key] " " $7
 	rate[key] = $8 == "-" ? "" : rate[key] " " $8
-	p50_of[key, $1] = $5
+	value_of[key, $1] = $5
+	value_of[key " per_s", $1] = $8
 }
 
 END {

@@ -352,6 +352,8 @@ static int killed(uint64_t count, uint64_t hold_ms)
 			fprintf(stderr, "lock-bench: the holder did not die as it should\n");
 			return 1;
 		}
+		/* Its successor's connecting is not to be measured. */
+		sleep_until(now_ns() + hold_ms * 1000000u);
 	}
 	return 0;
 }
