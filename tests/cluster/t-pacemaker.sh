@@ -37,7 +37,7 @@ ok "pcs creates the clone" on n1 pcs resource create lockstep ocf:lockstep:locks
 ok "it is started on all nodes" within started_on_all
 ok "the attribute says so" within attribute n1 ok
 ok "on each node" within attribute n3 ok
-ok "crm_mon shows it" sh -c "'$sandbox' exec n1 crm_mon -1A | grep -Eq 'lockstep +: ok'"
+ok "crm_mon shows it" sh -c "'$sandbox' exec n1 crm_mon -1A | grep -Eq 'lockstep[[:space:]]+: ok'"
 ok "locks work" on n3 lockstep run -w "$patience" a -- true
 
 sb cut n1
