@@ -49,6 +49,7 @@ struct member {
 	uint32_t pid;
 	uint64_t incarnation; /* 0 until its hello */
 	uint64_t number;      /* last message number seen, 0 none */
+	bool hello;           /* has said hello since the last join: everybody knows it */
 	bool has_state;       /* by its hello */
 	bool continuing;      /* by its hello */
 	uint64_t views;

@@ -248,7 +248,7 @@ static void form_progress(struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (m->incarnation == 0 || m->has_state) {
+		if (!m->hello || m->has_state) {
 			return;
 		}
 		lowest = lowest ? lowest : m;
@@ -385,6 +385,10 @@ static void joiner_progress(struct space *s)
 
 void space_progress(struct space *s)
 {
+	if (s->leaving && !s->node->order_up && s->holding == 0) {
+		space_leave_now(s); /* nobody to tell */
+		return;
+	}
 	if (s->lost) {
 		rejoin_clean(s);
 		return;

@@ -347,6 +347,7 @@ static void view_changed(struct space *s)
 	s->slow_acked.count = 0;
 	s->ready_sent = false;
 	s->prepared_sent = false;
+	s->form_sent_key = 0; /* the same members may be back, and what was sent was void meanwhile */
 	s->node->counters[COUNTER_VIEWS]++;
 	if (!s->engine) {
 		return;
@@ -402,6 +403,12 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 		s->hello_due = true;
 		if (joined[i].nodeid == config->nodeid && joined[i].pid == config->pid) {
 			s->joined = true;
+		}
+	}
+	if (joined_count > 0) {
+		/* Whoever has just come has not heard what was said before. */
+		list_for_each(item, &s->members) {
+			list_entry(item, struct member, item)->hello = false;
 		}
 	}
 	for (size_t i = 0; i < members_count && s->members_count < SPACE_MEMBERS_MAX; i++) {
@@ -490,6 +497,7 @@ static bool foreign_wins(const struct space *s, const struct member *m)
 
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 {
+	m->hello = true;
 	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
 	m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
 	m->views = b->views;
@@ -824,7 +832,7 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	list_for_each(item, &s->members) {
 		const struct member *other = list_entry(item, struct member, item);
 
-		if (other->incarnation == 0 || other->has_state) {
+		if (!other->hello || other->has_state) {
 			return;
 		}
 	}
