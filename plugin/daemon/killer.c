@@ -36,6 +36,9 @@
 #include "plugin/daemon/log.h"
 
 #define RETRY_MS 100
+/* A client that was told LOST may end by itself, and say why; its locks are kept until it is gone. */
+#define GRACE_MS 200
+#define GRACE_LOOK_MS 20
 #define WAIT_MS 1000      /* between looks where processes are only waited for */
 #define REPORT_MS 10000
 
@@ -43,6 +46,7 @@ struct killer_job {
 	struct list link;
 	struct killer_target target;
 	bool kill;
+	uint64_t kill_ms; /* not before */
 	bool seen; /* in this round */
 	char name[128];
 	void *arg;
@@ -66,6 +70,11 @@ struct killer {
 };
 
 static void round_run(void *arg);
+
+static bool due(const struct killer_job *job)
+{
+	return job->kill && clock_now_ms() >= job->kill_ms;
+}
 
 struct killer *killer_new(struct daemon *d)
 {
@@ -274,7 +283,7 @@ static void process_look(struct killer *k, pid_t pid)
 
 			if (job->target.inode == inode) {
 				job->seen = true;
-				if (job->kill) {
+				if (due(job)) {
 					victim_kill(k, job, pid, dirfd(dir), entry->d_name);
 				}
 			}
@@ -321,6 +330,7 @@ static void round_run(void *arg)
 	struct killer *k = arg;
 	bool more = false;
 	bool killing = false;
+	bool grace = false;
 	struct list finished;
 
 	k->timer = 0;
@@ -330,7 +340,7 @@ static void round_run(void *arg)
 		const struct killer_target *t = &job->target;
 
 		job->seen = t->inode == 0 && killer_start_time(t->pid) == t->start && t->start != 0;
-		if (job->seen && job->kill) {
+		if (job->seen && due(job)) {
 			victim_kill(k, job, t->pid, -1, NULL);
 		}
 	}
@@ -341,6 +351,7 @@ static void round_run(void *arg)
 		if (job->seen) {
 			more = true;
 			killing |= job->kill;
+			grace |= job->kill && !due(job);
 			report(k, job);
 		} else if (list_empty(&k->victims)) {
 			list_remove(&job->link);
@@ -351,7 +362,8 @@ static void round_run(void *arg)
 		}
 	}
 	if (more) {
-		daemon_timer(k->daemon, QB_LOOP_MED, killing ? RETRY_MS : WAIT_MS, k, round_run,
+		daemon_timer(k->daemon, QB_LOOP_MED,
+			     grace ? GRACE_LOOK_MS : (killing ? RETRY_MS : WAIT_MS), k, round_run,
 			     &k->timer);
 	}
 	while (!list_empty(&finished)) {
@@ -376,6 +388,7 @@ void killer_start(struct killer *k, const struct killer_target *target, bool kil
 	}
 	job->target = *target;
 	job->kill = kill;
+	job->kill_ms = clock_now_ms() + GRACE_MS;
 	job->arg = arg;
 	job->done = done;
 	snprintf(job->name, sizeof(job->name), "%s", name);
