@@ -489,6 +489,8 @@ void session_lock_settle(struct space *s, uint32_t lkid);
 void session_effect(struct space *s, const struct engine_effect *effect);
 /* Tells every session that it is lost. With @reset those that hold locks stay in the space until
  * their processes are gone (R-LOST-1). */
+/* A slow view point: grants not told yet are made now, at @seq, and what they read may be old. */
+void session_untold_renew(struct space *s, uint64_t seq);
 void session_lose_all(struct space *s, bool reset);
 void session_free(struct session *session);
 /* The processes of a session that held locks when its space was lost are gone. */

@@ -310,6 +310,28 @@ void node_session_close(struct node *n, node_conn conn)
 	session_free(session);
 }
 
+/*
+ * The slow way (R-VIEW-2) may be taken from an older state: others may have granted, with larger
+ * tokens, what this state gives to a client here that was never told. They are all gone, so the grant
+ * is good, but it is newer than theirs.
+ */
+void session_untold_renew(struct space *s, uint64_t seq)
+{
+	list_for_each(item, &s->sessions) {
+		struct session *session = list_entry(item, struct session, item);
+
+		list_for_each(callback_item, &session->callbacks) {
+			struct callback *c = list_entry(callback_item, struct callback, item);
+
+			if (c->kind != CALLBACK_CAST || c->status != 0) {
+				continue;
+			}
+			c->token = seq;
+			c->sb_flags |= c->lvb_len > 0 ? LOCKSTEP_SBF_VALNOTVALID : 0;
+		}
+	}
+}
+
 void session_lose_all(struct space *s, bool reset)
 {
 	struct node *n = s->node;

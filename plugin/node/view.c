@@ -621,6 +621,7 @@ static void view_point(struct space *s, uint64_t base)
 	s->node->counters[COUNTER_VIEW_POINTS]++;
 	if (base) {
 		engine_seq_raise(s->engine, base);
+		session_untold_renew(s, engine_seq(s->engine) + 1);
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
