@@ -49,11 +49,12 @@ struct member {
 	uint32_t pid;
 	uint64_t incarnation; /* 0 until its hello */
 	uint64_t number;      /* last message number seen, 0 none */
-	bool hello;           /* has said hello since the last join: everybody knows it */
+	bool hello;           /* has said hello in this very membership: everybody knows it */
 	bool has_state;       /* by its hello */
 	bool continuing;      /* by its hello */
 	uint64_t views;
 	uint32_t lowest;
+	uint64_t history;
 	bool carrier;         /* in K: carries our lineage's state */
 	bool confirmer;       /* its confirm counts for `stable` */
 	bool left_clean;      /* its leave op was applied: it holds nothing any more */
@@ -435,6 +436,8 @@ void view_expel(struct space *s, struct member *m);
 void view_evict(struct space *s, const struct member *by, const struct wire_body *b);
 void view_form(struct space *s, struct member *m, const struct wire_body *b);
 uint64_t view_group_key(const struct space *s);
+/* Names ring and processes of the present membership; 0 while the ring is not known. */
+uint64_t view_membership_key(const struct space *s);
 uint64_t view_digest(const struct space *s);
 bool view_fast(const struct space *s);
 /* R-VIEW-2 as this node sees it; *ret_slow: only the slow way holds. */

@@ -199,7 +199,7 @@ static void rejoin_clean(struct space *s)
 static void hello_send(struct space *s)
 {
 	const struct member *lowest = view_donor(s);
-	struct wire_body body = { .level = FEATURE_LEVEL };
+	struct wire_body body = { .level = FEATURE_LEVEL, .key = view_membership_key(s) };
 
 	if (space_carries(s)) {
 		body.flags = WIRE_HELLO_STATE;
@@ -405,7 +405,7 @@ void space_progress(struct space *s)
 	if (!s->joined) {
 		return;
 	}
-	if (s->hello_due) {
+	if (s->hello_due && view_membership_key(s)) {
 		hello_send(s);
 	}
 	if (!s->engine) {

@@ -294,6 +294,7 @@ static bool sender_check(struct member *m, const struct wire_header *h)
 				    h->incarnation > m->incarnation && !m->carrier)) {
 		m->incarnation = h->incarnation;
 		m->number = 0;
+		m->hello = false;
 		return true;
 	}
 	return false;

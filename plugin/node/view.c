@@ -295,6 +295,27 @@ uint64_t view_digest(const struct space *s)
 	return digest;
 }
 
+uint64_t view_membership_key(const struct space *s)
+{
+	struct buf out = { 0 };
+
+	if (!s->ring_known || s->totem_pending) {
+		return 0;
+	}
+	buf_put_u32(&out, s->ring.nodeid);
+	buf_put_u64(&out, s->ring.seq);
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		buf_put_u32(&out, m->nodeid);
+		buf_put_u32(&out, m->pid);
+	}
+	uint64_t key = base_digest64(out.data, out.size, 6);
+
+	buf_done(&out);
+	return key ? key : 1;
+}
+
 uint64_t view_group_key(const struct space *s)
 {
 	struct buf out = { 0 };
@@ -371,6 +392,15 @@ static void member_departs(struct space *s, struct member *m, bool clean_leave)
 	member_free(s, m);
 }
 
+/* Whoever has just come has not heard what was said before, and claims are about a membership. */
+static void hello_again(struct space *s)
+{
+	s->hello_due = true;
+	list_for_each(item, &s->members) {
+		list_entry(item, struct member, item)->hello = false;
+	}
+}
+
 void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
 		  const struct node_address *left, size_t left_count,
 		  const struct node_address *joined, size_t joined_count)
@@ -400,17 +430,11 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 	}
 	for (size_t i = 0; i < joined_count; i++) {
 		s->totem_pending |= joined[i].reason == NODE_REASON_NODEUP;
-		s->hello_due = true;
 		if (joined[i].nodeid == config->nodeid && joined[i].pid == config->pid) {
 			s->joined = true;
 		}
 	}
-	if (joined_count > 0) {
-		/* Whoever has just come has not heard what was said before. */
-		list_for_each(item, &s->members) {
-			list_entry(item, struct member, item)->hello = false;
-		}
-	}
+	hello_again(s);
 	for (size_t i = 0; i < members_count && s->members_count < SPACE_MEMBERS_MAX; i++) {
 		if (!view_member_find(s, members[i].nodeid, members[i].pid)) {
 			(void)view_member_add(s, members[i].nodeid, members[i].pid);
@@ -426,6 +450,9 @@ void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, s
 	}
 	if (s->keeping) {
 		sync_keep_totem(s, ring, nodes, nodes_count);
+	}
+	if (!s->ring_known || ring.nodeid != s->ring.nodeid || ring.seq != s->ring.seq) {
+		hello_again(s);
 	}
 	s->ring = ring;
 	s->ring_known = true;
@@ -481,27 +508,47 @@ void view_evict(struct space *s, const struct member *by, const struct wire_body
  * values. With as many, neither has told its clients anything the other does not know of (both are
  * stopped since their common epoch), and the one with the lowest nodeid stays: all parts decide
  * alike, so three parts that meet do not wait for an administrator.
+ *
+ * Compared are only claims made in the present membership (hello), the own one included, and of each
+ * member the first that was delivered: both sides compare the same two claims, so that one stays.
  */
-static bool foreign_wins(const struct space *s, const struct member *m)
+static bool claim_beats(const struct member *a, const struct member *b)
 {
-	const struct member *lowest = view_donor(s);
+	if (a->continuing != b->continuing) {
+		return a->continuing;
+	}
+	if (a->views != b->views) {
+		return a->views > b->views;
+	}
+	return a->lowest != b->lowest ? a->lowest < b->lowest : a->history > b->history;
+}
 
-	if (m->continuing != view_fast(s)) {
-		return m->continuing;
+static void foreign_meet(struct space *s, const struct member *m)
+{
+	/* A joiner speaks for the lineage whose image it has. */
+	const struct member *mine = space_serving(s) ? view_self(s) : view_donor(s);
+
+	if (s->lost || m->carrier || m->left_clean || !m->has_state || !m->hello || !mine ||
+	    !mine->hello || !claim_beats(m, mine)) {
+		return;
 	}
-	if (m->views != s->views) {
-		return m->views > s->views;
+	if (!space_serving(s)) {
+		s->image_stale = true;
+	} else {
+		space_lose(s, "outside the quorate lineage: the others went on without this node");
 	}
-	return lowest && m->lowest < lowest->nodeid;
 }
 
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 {
-	m->hello = true;
 	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
-	m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
-	m->views = b->views;
-	m->lowest = b->lowest;
+	if (!m->hello && b->key == view_membership_key(s)) {
+		m->hello = true;
+		m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
+		m->views = b->views;
+		m->lowest = b->lowest;
+		m->history = b->history;
+	}
 	if (!s->engine) {
 		return;
 	}
@@ -527,16 +574,10 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 		}
 		return;
 	}
-	if (!m->carrier && !m->left_clean) {
-		s->node->counters[COUNTER_FOREIGN_SEEN]++;
-		if (!foreign_wins(s, m)) {
-			return;
-		}
-		if (!space_serving(s)) {
-			s->image_stale = true;
-		} else {
-			space_lose(s, "outside the quorate lineage: the others went on without this node");
-		}
+	s->node->counters[COUNTER_FOREIGN_SEEN] += !m->carrier && !m->left_clean ? 1 : 0;
+	/* The claim that was missing may be theirs or that of this side. */
+	list_for_each(item, &s->members) {
+		foreign_meet(s, list_entry(item, struct member, item));
 	}
 }
 
@@ -793,6 +834,7 @@ void view_synced(struct space *s, struct member *m)
 	m->carrier = true;
 	m->confirmer = true;
 	m->has_state = true;
+	m->hello = false; /* what it said was about a clean newcomer */
 	m->confirmed = engine_seq(s->engine);
 	nodeset_add(&s->growth, m->nodeid);
 	s->node->counters[COUNTER_SYNCED]++;
@@ -801,6 +843,7 @@ void view_synced(struct space *s, struct member *m)
 		s->awaited_seq = 0;
 		s->awaited_seq_other = 0;
 		s->synced_wanted = false;
+		s->hello_due = true;
 		s->node->announce_due = true;
 		node_log(s->node, 5, "lockspace %s: joined with the state of the others, seq %llu",
 			 s->name, (unsigned long long)engine_seq(s->engine));
@@ -904,11 +947,12 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u64(out, m->number);
 		buf_put_u64(out, m->views);
 		buf_put_u32(out, m->lowest);
+		buf_put_u64(out, m->history);
 		buf_put_u32(out, m->slot);
 		buf_put_u8(out, (uint8_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
 					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
 					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0) |
-					  (m->superseded ? 64 : 0)));
+					  (m->superseded ? 64 : 0) | (m->hello ? 128 : 0)));
 	}
 	uint16_t lost_count = 0;
 
@@ -977,6 +1021,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->number = cursor_get_u64(in);
 		m->views = cursor_get_u64(in);
 		m->lowest = cursor_get_u32(in);
+		m->history = cursor_get_u64(in);
 		m->slot = cursor_get_u32(in);
 		uint8_t flags = cursor_get_u8(in);
 
@@ -987,6 +1032,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->left_clean = flags & 16;
 		m->prepared = flags & 32;
 		m->superseded = flags & 64;
+		m->hello = flags & 128;
 	}
 	uint16_t lost_count = cursor_get_u16(in);
 

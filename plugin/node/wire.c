@@ -98,6 +98,7 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->history);
 		buf_put_u64(out, b->views);
 		buf_put_u32(out, b->lowest);
+		buf_put_u64(out, b->key);
 		break;
 	case WIRE_READY:
 		buf_put_u64(out, b->view);
@@ -164,6 +165,7 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.history = cursor_get_u64(in);
 		b.views = cursor_get_u64(in);
 		b.lowest = cursor_get_u32(in);
+		b.key = cursor_get_u64(in);
 		if (b.flags & ~(WIRE_HELLO_STATE | WIRE_HELLO_CONTINUING)) {
 			cursor_fail(in);
 		}

@@ -424,6 +424,10 @@ static void lineage_check(struct world *w, unsigned int host)
 	bool forget_tokens = (slow_taken || formed > k->formed_seen[host]) &&
 			     w->config.cpg.quorum == QUORUM_TWO_NODE;
 
+	if (formed > k->formed_seen[host] && w->formed_for_good) {
+		world_fail(w, "node %u forms a lockspace again, but no carrier of its state was ever restarted",
+			   host + 1);
+	}
 	k->slow_seen[host] = slow;
 	k->formed_seen[host] = formed;
 	for (unsigned int space = 0; space < w->config.spaces; space++) {

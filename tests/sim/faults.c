@@ -29,8 +29,12 @@ void faults_draw(struct world *w, struct faults *f)
 {
 	unsigned int sum = 0;
 
+	f->network_only = chance(w, 250);
 	for (unsigned int i = 0; i < FAULTS_COUNT; i++) {
-		f->weights[i] = chance(w, 500) ? (unsigned int)draw(w, 1, 10) : 0;
+		bool restarts = i == FAULT_CRASH || i == FAULT_FAST_RESTART || i == FAULT_DAEMON_KILL ||
+				i == FAULT_COROSYNC_KILL || i == FAULT_STOP || i == FAULT_RELEASE;
+
+		f->weights[i] = chance(w, 500) && !(f->network_only && restarts) ? (unsigned int)draw(w, 1, 10) : 0;
 		sum += f->weights[i];
 	}
 	if (sum == 0) {

@@ -3,6 +3,7 @@
 #ifndef LOCKSTEP_TESTS_SIM_FAULTS_H
 #define LOCKSTEP_TESTS_SIM_FAULTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct world;
@@ -35,6 +36,7 @@ struct faults {
 	uint64_t between_us; /* on average */
 	uint64_t long_us;    /* of a lasting fault, at most */
 	unsigned int count;  /* in all */
+	bool network_only;   /* nothing is restarted */
 };
 
 /* Draws which kinds there are in this run, and how often. */

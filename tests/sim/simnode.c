@@ -386,7 +386,7 @@ static void request_do(struct simnode *s, const struct request *r)
 	case REQUEST_STOP:
 		e = node_stop(s->node, r->force != 0, busy);
 		story_tell(s->w, "node %u: stop: %d %s", s->host + 1, e, busy);
-		s->stopping = e == 0;
+		s->stopping |= e == 0;
 		break;
 	case REQUEST_ACK:
 		request_ack(s, r);

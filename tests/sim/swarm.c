@@ -143,8 +143,8 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	}
 	config_tell(w, &faults, faults_us);
 	admin_init(w);
-	if (prng_chance(&w->prng, 900)) {
-		(void)world_run_until(w, healthy, HEAL_LIMIT_US);
+	if (faults.network_only || prng_chance(&w->prng, 900)) {
+		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only;
 	}
 	end = world_now(w) + faults_us;
 	while (!w->failed && world_now(w) < end) {

@@ -126,6 +126,7 @@ struct world {
 	struct admin admin;
 	uint64_t conn_next;
 	uint64_t partitions; /* so far; the last one is healed, not an earlier one */
+	bool formed_for_good; /* nothing will happen that could take all state away */
 	bool draining; /* clients take nothing new and give back what they have */
 	uint64_t marks[SIM_MARKS_COUNT];
 	struct counters *counters; /* of the node objects, by name, over all runs */
