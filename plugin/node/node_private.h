@@ -49,7 +49,7 @@ struct member {
 	uint32_t pid;
 	uint64_t incarnation; /* 0 until its hello */
 	uint64_t number;      /* last message number seen, 0 none */
-	bool hello;           /* has said hello in this very membership: everybody knows it */
+	bool hello;           /* has said hello in this very membership and ring: everybody knows it */
 	bool has_state;       /* by its hello */
 	bool continuing;      /* by its hello */
 	uint64_t views;
@@ -58,6 +58,7 @@ struct member {
 	bool carrier;         /* in K: carries our lineage's state */
 	bool confirmer;       /* its confirm counts for `stable` */
 	bool left_clean;      /* its leave op was applied: it holds nothing any more */
+	bool expelled;        /* taken out by an ordered event: it gives up when it sees it, its claims are void */
 	bool superseded;      /* a clean newer incarnation of its node has said hello (R-COND-3) */
 	bool ready;
 	uint64_t ready_seq;
@@ -436,8 +437,8 @@ void view_expel(struct space *s, struct member *m);
 void view_evict(struct space *s, const struct member *by, const struct wire_body *b);
 void view_form(struct space *s, struct member *m, const struct wire_body *b);
 uint64_t view_group_key(const struct space *s);
-/* Names ring and processes of the present membership; 0 while the ring is not known. */
-uint64_t view_membership_key(const struct space *s);
+/* Names the present ring; 0 while it is not known. */
+uint64_t view_ring_key(const struct space *s);
 uint64_t view_digest(const struct space *s);
 bool view_fast(const struct space *s);
 /* R-VIEW-2 as this node sees it; *ret_slow: only the slow way holds. */
@@ -492,8 +493,8 @@ void session_lock_settle(struct space *s, uint32_t lkid);
 void session_effect(struct space *s, const struct engine_effect *effect);
 /* Tells every session that it is lost. With @reset those that hold locks stay in the space until
  * their processes are gone (R-LOST-1). */
-/* A slow view point: grants not told yet are made now, at @seq, and what they read may be old. */
-void session_untold_renew(struct space *s, uint64_t seq);
+/* A slow view point: grants not told yet are made now, at @base, and what they read may be old. */
+void session_untold_renew(struct space *s, uint64_t base);
 void session_lose_all(struct space *s, bool reset);
 void session_free(struct session *session);
 /* The processes of a session that held locks when its space was lost are gone. */

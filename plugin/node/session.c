@@ -315,7 +315,7 @@ void node_session_close(struct node *n, node_conn conn)
  * tokens, what this state gives to a client here that was never told. They are all gone, so the grant
  * is good, but it is newer than theirs.
  */
-void session_untold_renew(struct space *s, uint64_t seq)
+void session_untold_renew(struct space *s, uint64_t base)
 {
 	list_for_each(item, &s->sessions) {
 		struct session *session = list_entry(item, struct session, item);
@@ -323,10 +323,11 @@ void session_untold_renew(struct space *s, uint64_t seq)
 		list_for_each(callback_item, &session->callbacks) {
 			struct callback *c = list_entry(callback_item, struct callback, item);
 
-			if (c->kind != CALLBACK_CAST || c->status != 0) {
+			if (c->kind != CALLBACK_CAST || c->status != 0 || c->token > s->view_seq) {
 				continue;
 			}
-			c->token = seq;
+			/* Among themselves they keep their order, just below the new start. */
+			c->token = base - (s->view_seq - c->token);
 			c->sb_flags |= c->lvb_len > 0 ? LOCKSTEP_SBF_VALNOTVALID : 0;
 		}
 	}

@@ -199,7 +199,7 @@ static void rejoin_clean(struct space *s)
 static void hello_send(struct space *s)
 {
 	const struct member *lowest = view_donor(s);
-	struct wire_body body = { .level = FEATURE_LEVEL, .key = view_membership_key(s) };
+	struct wire_body body = { .level = FEATURE_LEVEL, .key = view_ring_key(s) };
 
 	if (space_carries(s)) {
 		body.flags = WIRE_HELLO_STATE;
@@ -248,6 +248,9 @@ static void form_progress(struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
+		if (view_ghost(s, m)) {
+			continue;
+		}
 		if (!m->hello || m->has_state) {
 			return;
 		}
@@ -405,7 +408,7 @@ void space_progress(struct space *s)
 	if (!s->joined) {
 		return;
 	}
-	if (s->hello_due && view_membership_key(s)) {
+	if (s->hello_due && view_ring_key(s)) {
 		hello_send(s);
 	}
 	if (!s->engine) {

@@ -89,9 +89,13 @@ void view_members_clear(struct space *s)
 	}
 }
 
-/* corosync-notes 2.8: a group member whose node is not in the ring does not exist. */
+/* corosync-notes 2.8: a group member whose node is not in the ring does not exist, nor does the one
+ * that a clean newcomer of its node has replaced and that says nothing. */
 bool view_ghost(const struct space *s, const struct member *m)
 {
+	if (m->superseded && !m->hello && !m->carrier) {
+		return true;
+	}
 	if (!s->ring_known || s->totem_pending) {
 		return false;
 	}
@@ -295,7 +299,7 @@ uint64_t view_digest(const struct space *s)
 	return digest;
 }
 
-uint64_t view_membership_key(const struct space *s)
+uint64_t view_ring_key(const struct space *s)
 {
 	struct buf out = { 0 };
 
@@ -304,12 +308,6 @@ uint64_t view_membership_key(const struct space *s)
 	}
 	buf_put_u32(&out, s->ring.nodeid);
 	buf_put_u64(&out, s->ring.seq);
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		buf_put_u32(&out, m->nodeid);
-		buf_put_u32(&out, m->pid);
-	}
 	uint64_t key = base_digest64(out.data, out.size, 6);
 
 	buf_done(&out);
@@ -323,6 +321,9 @@ uint64_t view_group_key(const struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
+		if (view_ghost(s, m)) {
+			continue;
+		}
 		buf_put_u32(&out, m->nodeid);
 		buf_put_u32(&out, m->pid);
 		buf_put_u64(&out, m->incarnation);
@@ -473,6 +474,7 @@ void view_expel(struct space *s, struct member *m)
 		s->node->counters[COUNTER_LOST_MEMBERS]++;
 		m->carrier = false;
 		m->has_state = true; /* foreign from now on */
+		m->expelled = true;
 		m->continuing = false;
 	}
 	view_changed(s);
@@ -509,8 +511,9 @@ void view_evict(struct space *s, const struct member *by, const struct wire_body
  * stopped since their common epoch), and the one with the lowest nodeid stays: all parts decide
  * alike, so three parts that meet do not wait for an administrator.
  *
- * Compared are only claims made in the present membership (hello), the own one included, and of each
- * member the first that was delivered: both sides compare the same two claims, so that one stays.
+ * Compared are only claims made in the present ring and delivered since the last change of the
+ * membership, the own one included, and of each member the first of these: both sides compare the same
+ * two claims, so that one stays.
  */
 static bool claim_beats(const struct member *a, const struct member *b)
 {
@@ -528,7 +531,7 @@ static void foreign_meet(struct space *s, const struct member *m)
 	/* A joiner speaks for the lineage whose image it has. */
 	const struct member *mine = space_serving(s) ? view_self(s) : view_donor(s);
 
-	if (s->lost || m->carrier || m->left_clean || !m->has_state || !m->hello || !mine ||
+	if (s->lost || m->carrier || m->left_clean || m->expelled || !m->has_state || !m->hello || !mine ||
 	    !mine->hello || !claim_beats(m, mine)) {
 		return;
 	}
@@ -542,7 +545,7 @@ static void foreign_meet(struct space *s, const struct member *m)
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 {
 	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
-	if (!m->hello && b->key == view_membership_key(s)) {
+	if (!m->hello && b->key == view_ring_key(s)) {
 		m->hello = true;
 		m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
 		m->views = b->views;
@@ -567,8 +570,7 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 		list_for_each(item, &s->members) {
 			struct member *old = list_entry(item, struct member, item);
 
-			if (old->nodeid == m->nodeid && old->carrier &&
-			    old->incarnation != m->incarnation) {
+			if (old->nodeid == m->nodeid && old != m) {
 				old->superseded = true;
 			}
 		}
@@ -662,7 +664,7 @@ static void view_point(struct space *s, uint64_t base)
 	s->node->counters[COUNTER_VIEW_POINTS]++;
 	if (base) {
 		engine_seq_raise(s->engine, base);
-		session_untold_renew(s, engine_seq(s->engine) + 1);
+		session_untold_renew(s, engine_seq(s->engine));
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
@@ -876,7 +878,7 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	list_for_each(item, &s->members) {
 		const struct member *other = list_entry(item, struct member, item);
 
-		if (!other->hello || other->has_state) {
+		if (!view_ghost(s, other) && (!other->hello || other->has_state)) {
 			return;
 		}
 	}
@@ -903,6 +905,9 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	list_for_each(item, &s->members) {
 		struct member *other = list_entry(item, struct member, item);
 
+		if (view_ghost(s, other)) {
+			continue;
+		}
 		other->carrier = true;
 		other->confirmer = true;
 		other->has_state = true;
@@ -949,10 +954,11 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u32(out, m->lowest);
 		buf_put_u64(out, m->history);
 		buf_put_u32(out, m->slot);
-		buf_put_u8(out, (uint8_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
+		buf_put_u16(out, (uint16_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
 					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
 					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0) |
-					  (m->superseded ? 64 : 0) | (m->hello ? 128 : 0)));
+					  (m->superseded ? 64 : 0) | (m->hello ? 128 : 0) |
+					    (m->expelled ? 256 : 0)));
 	}
 	uint16_t lost_count = 0;
 
@@ -1023,7 +1029,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->lowest = cursor_get_u32(in);
 		m->history = cursor_get_u64(in);
 		m->slot = cursor_get_u32(in);
-		uint8_t flags = cursor_get_u8(in);
+		uint16_t flags = cursor_get_u16(in);
 
 		m->has_state = flags & 1;
 		m->continuing = flags & 2;
@@ -1033,6 +1039,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->prepared = flags & 32;
 		m->superseded = flags & 64;
 		m->hello = flags & 128;
+		m->expelled = flags & 256;
 	}
 	uint16_t lost_count = cursor_get_u16(in);
 

@@ -80,7 +80,7 @@ struct wire_body {
 	uint64_t begin;        /* SYNC_CHUNK: number of the SYNC_BEGIN it belongs to */
 	uint32_t index;        /* SYNC_CHUNK */
 	uint32_t count;        /* SYNC_CHUNK */
-	uint64_t key;          /* FORM, HELLO: hash of the membership it was written for */
+	uint64_t key;          /* FORM: hash of the members it was written for; HELLO: of the ring */
 	uint16_t lvb_len;      /* FORM */
 	uint64_t reserved;     /* ANNOUNCE, RESERVE */
 	const uint8_t *bytes;  /* SYNC_CHUNK, OPS */

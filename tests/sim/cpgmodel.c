@@ -565,12 +565,14 @@ void cpg_ring_announce(struct cpgmodel *m, unsigned int host, const struct ring 
 	}
 	for (size_t i = 0; i < c->procs_count; i++) {
 		const struct proc p = c->procs[i];
-		bool announced = false;
+		bool announced = p.ghost && !(c->departed & 1u << p.host);
+		bool stays = announced || (stay & 1u << p.host);
 
 		for (size_t j = 0; j < ring->procs_count; j++) {
-			announced |= memcmp(&ring->procs[j], &p, sizeof(p)) == 0;
+			announced |= ring->procs[j].host == p.host && ring->procs[j].pid == p.pid &&
+				     ring->procs[j].name == p.name;
 		}
-		if (!(stay & 1u << p.host)) {
+		if (!stays) {
 			left[left_count++] = p;
 		} else if (!announced) {
 			gone[gone_count++] = p;

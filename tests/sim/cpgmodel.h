@@ -56,6 +56,7 @@ struct cpg_config {
 	bool foreign_drop; /* what nobody of those who move on has delivered is always lost */
 	unsigned int again_per_mille;   /* an mcast is refused for a while */
 	unsigned int initial_totem_early_per_mille;
+	unsigned int ghost_per_mille;   /* a corosync that dies in a sync leaves its processes behind */
 	unsigned int zombie_per_mille;  /* a process that died unannounced: PROCDOWN at a ring change */
 };
 

@@ -379,6 +379,27 @@ static void host_announce(void *ctx, uint64_t a, uint64_t b)
 	timeline_in(&m->w->timeline, delay, host_synced, m, a, b);
 }
 
+/* The process list of a corosync that has gone again during the sync of @old is replayed in @ring. */
+static void ghosts_keep(struct cpgmodel *m, const struct ring *old, struct ring *ring)
+{
+	for (size_t k = 0; k < old->procs_count; k++) {
+		struct proc p = old->procs[k];
+		bool known = false;
+
+		for (size_t j = 0; j < ring->procs_count; j++) {
+			known |= ring->procs[j].host == p.host;
+		}
+		if (m->hosts[p.host].up || known || !prng_chance(&m->w->prng, m->config.ghost_per_mille)) {
+			continue;
+		}
+		world_mark(m->w, MARK_GHOST);
+		story_tell(m->w, "net: process %u of %u becomes a ghost", p.pid, p.host + 1);
+		p.ghost = 1;
+		ls_assert(ring->procs_count < CPG_PROCS_MAX);
+		ring->procs[ring->procs_count++] = p;
+	}
+}
+
 void ring_form(struct cpgmodel *m, uint32_t hosts)
 {
 	struct ring *ring = arena_alloc(&m->w->arena, sizeof(*ring));
@@ -411,6 +432,9 @@ void ring_form(struct cpgmodel *m, uint32_t hosts)
 			if ((hosts & 1u << j) && (j == i || (old && m->hosts[j].ring == old))) {
 				group |= 1u << j;
 			}
+		}
+		if (old && !old->active) {
+			ghosts_keep(m, old, ring);
 		}
 		if (old) {
 			group_announce(m, old, group);

@@ -23,6 +23,9 @@ struct proc {
 	unsigned int host;
 	uint32_t pid;
 	unsigned int name;
+	/* corosync-notes 2.8: announced by a corosync that was gone again before the end of that sync; no
+	 * configuration change takes it away until its node has been in the ring and left it. */
+	unsigned int ghost;
 };
 
 struct ring {

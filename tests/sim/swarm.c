@@ -36,6 +36,7 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->cpg.again_per_mille = prng_chance(&r, 400) ? (unsigned int)prng_range(&r, 1, 30) : 0;
 	c->cpg.initial_totem_early_per_mille = 100;
 	c->cpg.zombie_per_mille = prng_chance(&r, 200) ? 500 : 0;
+	c->cpg.ghost_per_mille = prng_chance(&r, 200) ? 700 : 0;
 	c->on_lost = prng_chance(&r, 600) ? NODE_ON_LOST_KILL : NODE_ON_LOST_FENCE;
 	c->spaces = prng_chance(&r, 150) ? 2 : 1;
 	c->clients_per_host = (unsigned int)prng_range(&r, 1, 3);

@@ -33,6 +33,7 @@
 	X(CROSSED, "messages that crossed into another ring")                                      \
 	X(LEFT_AND_JOINED, "left and joined in one ring change")                                   \
 	X(ZOMBIE, "processes found gone at a ring change")                                         \
+	X(GHOST, "processes of nobody (ghosts)")                                                    \
 	X(TRY_AGAIN, "mcasts refused for a while")                                                 \
 	X(QUORUM_LATE, "messages handled before the verdict about their ring")                     \
 	X(CRASH, "crashes")                                                                        \
