@@ -136,11 +136,29 @@ void engine_apply(struct engine *e, const struct engine_op *op, struct engine_ef
 	records_flush(e);
 }
 
+/* Who goes on from an older state has grants that nobody was told yet; others, now gone, may have been
+ * told later ones with larger tokens. So tokens move up with seq and keep their order (R-TOK-1). */
 void engine_seq_raise(struct engine *e, uint64_t seq)
 {
-	if (seq > e->seq) {
-		e->seq = seq;
+	if (seq <= e->seq) {
+		return;
 	}
+	uint64_t by = seq - e->seq;
+	struct resource **items = resources_sorted(e);
+
+	e->seq = seq;
+	for (size_t i = 0; i < e->resources.count; i++) {
+		for (int queue = ENGINE_QUEUE_GRANTED; queue <= ENGINE_QUEUE_CONVERT; queue++) {
+			list_for_each(at, &items[i]->queue[queue - 1]) {
+				struct lock *lock = list_entry(at, struct lock, queue_link);
+
+				lock->token += by;
+				record_dirty(e, &lock->record);
+			}
+		}
+	}
+	free(items);
+	records_flush(e);
 }
 
 uint64_t engine_digest(const struct engine *e)

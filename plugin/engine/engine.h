@@ -57,7 +57,8 @@ void engine_effects_done(struct engine_effects *list);
  */
 void engine_apply(struct engine *e, const struct engine_op *op, struct engine_effects *effects);
 
-/* Raises seq to at least @seq (a slow view point, R-VIEW-2). Never lowers it. */
+/* Raises seq to at least @seq, and the tokens of what is granted by as much (a slow view point,
+ * R-VIEW-2). Never lowers it. */
 void engine_seq_raise(struct engine *e, uint64_t seq);
 
 /* --- state as bytes --------------------------------------------------------------------- */

@@ -30,6 +30,31 @@ static struct daemon_member *daemon_find(const struct node *n, uint32_t nodeid, 
 	return NULL;
 }
 
+/* As view_ghost(): a process of nobody, or one that a newer process of its node has replaced. */
+static bool daemon_ghost(const struct node *n, const struct daemon_member *d)
+{
+	if (d->superseded && !d->announced) {
+		return true;
+	}
+	if (!n->daemons_ring_known || n->daemons_totem_pending) {
+		return false;
+	}
+	for (size_t i = 0; i < n->daemons_ring_count; i++) {
+		if (n->daemons_ring[i] == d->nodeid) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count)
+{
+	n->daemons_ring_count = nodes_count < LOCKSTEP_NODES_MAX ? nodes_count : LOCKSTEP_NODES_MAX;
+	memcpy(n->daemons_ring, nodes, n->daemons_ring_count * sizeof(nodes[0]));
+	n->daemons_ring_known = true;
+	n->daemons_totem_pending = false;
+}
+
 static void daemon_free(struct daemon_member *d)
 {
 	list_remove(&d->item);
@@ -52,6 +77,8 @@ void daemons_clear(struct node *n)
 	list_for_each_safe(item, &n->daemons) {
 		daemon_free(list_entry(item, struct daemon_member, item));
 	}
+	n->daemons_ring_known = false;
+	n->daemons_totem_pending = false;
 	n->daemons_number = 0;
 	n->reserve_sent = 0;
 	n->acked.count = 0;
@@ -95,6 +122,7 @@ void daemons_confchg(struct node *n, const struct node_address *members, size_t 
 	for (size_t i = 0; i < left_count; i++) {
 		struct daemon_member *d = daemon_find(n, left[i].nodeid, left[i].pid);
 
+		n->daemons_totem_pending |= left[i].reason == NODE_REASON_NODEDOWN;
 		if (d) {
 			daemon_free(d);
 		}
@@ -106,6 +134,7 @@ void daemons_confchg(struct node *n, const struct node_address *members, size_t 
 	}
 	for (size_t i = 0; i < joined_count; i++) {
 		nodeset_remove(&n->acked, joined[i].nodeid);
+		n->daemons_totem_pending |= joined[i].reason == NODE_REASON_NODEUP;
 		if (joined[i].nodeid == n->config.nodeid && joined[i].pid == n->config.pid) {
 			n->daemons_joined = true;
 		}
@@ -123,7 +152,9 @@ void daemons_confchg(struct node *n, const struct node_address *members, size_t 
 bool daemons_present(const struct node *n, uint32_t nodeid)
 {
 	list_for_each(item, &n->daemons) {
-		if (list_entry(item, struct daemon_member, item)->nodeid == nodeid) {
+		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		if (d->nodeid == nodeid && !daemon_ghost(n, d)) {
 			return true;
 		}
 	}
@@ -137,7 +168,7 @@ bool daemons_accounted(const struct node *n, const char *space, uint32_t nodeid)
 	list_for_each(item, &n->daemons) {
 		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
 
-		if (d->nodeid != nodeid) {
+		if (d->nodeid != nodeid || daemon_ghost(n, d)) {
 			continue;
 		}
 		if (!d->announced) {
@@ -174,7 +205,7 @@ bool daemons_reserve(struct node *n, uint64_t value)
 	list_for_each(item, &n->daemons) {
 		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
 
-		all &= d->announced && d->reserved >= value;
+		all &= daemon_ghost(n, d) || (d->announced && d->reserved >= value);
 	}
 	if (!all && n->reserve_sent < value && n->daemons_joined) {
 		struct wire_body body = { .reserved = value };
@@ -233,6 +264,11 @@ static void announce_receive(struct node *n, struct daemon_member *d, const stru
 	d->spaces_count = count;
 	d->announced = true;
 	d->reserved = b->reserved;
+	list_for_each(item, &n->daemons) {
+		struct daemon_member *old = list_entry(item, struct daemon_member, item);
+
+		old->superseded |= old != d && old->nodeid == d->nodeid;
+	}
 	reserve_store(n, b->reserved);
 }
 

@@ -217,6 +217,10 @@ void node_confchg(struct node *n, uint32_t group, const struct node_address *mem
 void node_totem(struct node *n, uint32_t group, struct node_ring ring, const uint32_t *nodes,
 		size_t nodes_count)
 {
+	if (group == NODE_DAEMONS_GROUP) {
+		daemons_totem(n, nodes, nodes_count);
+		return;
+	}
 	struct space *s = space_by_group(n, group);
 
 	if (s) {

@@ -298,6 +298,7 @@ struct daemon_member {
 	uint64_t incarnation;
 	uint64_t number;
 	bool announced; /* in the current view of that group */
+	bool superseded; /* a newer process of its node has announced itself */
 	uint64_t reserved;
 	struct daemon_space *spaces;
 	size_t spaces_count;
@@ -359,6 +360,10 @@ struct node {
 	/* group of all daemons */
 	uint64_t incarnation; /* in that group */
 	bool daemons_joined;
+	bool daemons_ring_known;
+	bool daemons_totem_pending;
+	uint32_t daemons_ring[LOCKSTEP_NODES_MAX];
+	size_t daemons_ring_count;
 	struct list daemons;
 	uint64_t daemons_number;
 	bool announce_due;
@@ -394,6 +399,7 @@ void nodeset_remove(struct nodeset *s, uint32_t id);
 void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,
 		     const struct node_address *left, size_t left_count,
 		     const struct node_address *joined, size_t joined_count);
+void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count);
 void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size);
 void daemons_progress(struct node *n);
 void daemons_clear(struct node *n);

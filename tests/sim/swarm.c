@@ -145,7 +145,9 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	config_tell(w, &faults, faults_us);
 	admin_init(w);
 	if (faults.network_only || prng_chance(&w->prng, 900)) {
-		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only;
+		/* (With fencing, two lockspaces may each be lost on another node, and both are fenced.) */
+		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only &&
+				     (config.spaces == 1 || config.on_lost == NODE_ON_LOST_KILL);
 	}
 	end = world_now(w) + faults_us;
 	while (!w->failed && world_now(w) < end) {

@@ -211,7 +211,7 @@ static void ring(struct bus *b, int side)
 		struct node_ring r = { nodes[0], b->ring_seq };
 
 		node_quorum(h->node, r, count * 2 > NODES);
-		for (uint32_t g = 1; g < GROUPS; g++) {
+		for (uint32_t g = 0; g < GROUPS; g++) {
 			if (h->groups[g].member) {
 				node_totem(h->node, g, r, nodes, count);
 			}
