@@ -38,7 +38,8 @@ cleanup() {
 	trap '' EXIT INT TERM HUP
 	if [ "$test_failed" -gt 0 ] && [ -n "${LOCKSTEP_TEST_LOGS:-}" ]; then
 		mkdir -p "$LOCKSTEP_TEST_LOGS/$test_name"
-		cp "$tmp"/* "$LOCKSTEP_TEST_LOGS/$test_name/" 2>/dev/null
+		# Not the pipes, which nobody writes to any more.
+		find "$tmp" -type f -exec cp -t "$LOCKSTEP_TEST_LOGS/$test_name" {} +
 		for cleanup_n in 1 2 3 4 5 6 7 8; do
 			"$sandbox" logs "$cleanup_n" >"$LOCKSTEP_TEST_LOGS/$test_name/n$cleanup_n.log" 2>/dev/null
 		done
@@ -147,6 +148,57 @@ sees_nodes() { # NODE COUNT
 	on "$1" corosync-quorumtool -s | grep -q "^Nodes: *$2\$"
 }
 
+# ------------------------------------------------------------------------------ lockstep
+
+status_is() { # STATUS COMMAND...
+	si_want=$1
+	shift
+	"$@"
+	si_got=$?
+	[ "$si_got" = "$si_want" ] || {
+		echo "exit status $si_got, not $si_want"
+		return 1
+	}
+}
+
+free() { # NODE NAME
+	on "$1" lockstep run -n "$2" -- true
+}
+
+summary_has() { # NODE PATTERN
+	on "$1" lockstep status --summary | grep -Eq -e "$2"
+}
+
+healthy() { # NODE
+	on "$1" lockstep status
+}
+
+# A line of the table of locks that has both words.
+lock_listed() { # NODE NAME PATTERN
+	on "$1" lockstep locks | grep -F -e "$2" | grep -Eq -e "$3"
+}
+
+# The three replicas are equal: same sequence number, same digest.
+digests_agree() {
+	for da in 1 2 3; do
+		on "$da" lockstep digest >"$tmp/digest.$da" || return 1
+	done
+	cat "$tmp"/digest.?
+	cmp "$tmp/digest.1" "$tmp/digest.2" && cmp "$tmp/digest.2" "$tmp/digest.3"
+}
+
+# Words of a daemon's log.
+logged() { # NODE PATTERN
+	sb logs "$1" lockstepd | grep -Eq -e "$2"
+}
+
+# A job for lockstep run that proves that nobody else does it at the same time: flock(2) works
+# across the nodes, as they share the machine's kernel and /tmp, and lasts exactly as long as the
+# last process of the job.  It ends with 99 when there is another one.
+alone=$tmp/do-alone
+printf '#!/bin/sh\nexec flock -n -E 99 %s "$@"\n' "$tmp/alone" >"$alone"
+chmod +x "$alone"
+
 # ------------------------------------------------------------- programs in the background
 
 # start KEY NODE COMMAND...: in the background, output in $tmp/KEY.out, exit status in
@@ -155,6 +207,7 @@ sees_nodes() { # NODE COUNT
 start() {
 	start_key=$1
 	shift
+	rm -f "$tmp/$start_key".*
 	mkfifo "$tmp/$start_key.in"
 	{
 		"$sandbox" exec "$@" 0<>"$tmp/$start_key.in" >"$tmp/$start_key.out" 2>&1
@@ -171,8 +224,8 @@ said() { # KEY PATTERN
 	grep -Eq -e "$2" "$tmp/$1.out"
 }
 
-ended() { # KEY [STATUS]
-	[ -e "$tmp/$1.rc" ] && { [ $# = 1 ] || [ "$(cat "$tmp/$1.rc")" = "$2" ]; }
+ended() { # KEY [STATUS_PATTERN]
+	grep -Eqx -e "${2:-.*}" "$tmp/$1.rc"
 }
 
 # The example that holds a lock with a value block.  Sets holder.

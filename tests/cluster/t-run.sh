@@ -8,7 +8,7 @@
 need_lockstep
 
 # Of these there are none but ours.
-long='sleep 76543'
+long=76543
 
 tokens_grow() { # FILE COUNT
 	[ "$(wc -l <"$1")" = "$2" ] && sort -n -u -c "$1"
@@ -35,7 +35,7 @@ for n in n1 n2 n2 n1 n2; do
 done
 ok "the token grows from holder to holder" tokens_grow "$tmp/tokens" 5
 
-start hold n1 lockstep run a -- sh -c "echo ready; exec $long"
+start hold n1 lockstep run a -- sh -c "echo ready; exec sleep $long"
 within said hold ready
 ok "-n on a held lock" status_is 75 on n2 lockstep run -n a -- true
 ok "-w on a held lock" status_is 75 on n2 lockstep run -w 0.5 a -- true
@@ -43,15 +43,15 @@ ok "also from the same node" status_is 75 on n1 lockstep run -n a -- true
 ok "another lock is free" free n2 b
 start wait n2 lockstep run -w "$patience" a -- echo got it
 within lock_listed n1 a waiting
-on n1 pkill -TERM -f "$long"
+on n1 pkill -TERM -f "^sleep $long"
 ok "the command's end releases it" within said wait 'got it'
 ok "with its status" within ended hold 143
 
-start shared n1 lockstep run -m PR a -- sh -c "echo ready; exec $long"
+start shared n1 lockstep run -m PR a -- sh -c "echo ready; exec sleep $long"
 within said shared ready
 ok "shared with shared" status_is 0 on n2 lockstep run -n -m PR a -- true
 ok "not with exclusive" status_is 75 on n2 lockstep run -n a -- true
-on n1 pkill -TERM -f "$long"
+on n1 pkill -TERM -f "^sleep $long"
 within ended shared
 
 start trap n1 lockstep run a -- \
@@ -61,7 +61,7 @@ on n1 pkill -TERM -x lockstep
 ok "SIGTERM is passed on" within said trap 'got TERM'
 ok "and the status comes back" within ended trap 9
 
-start hold n1 lockstep run a -- sh -c "echo ready; exec $long"
+start hold n1 lockstep run a -- sh -c "echo ready; exec sleep $long"
 within said hold ready
 start waiter n2 lockstep run a -- echo never
 within lock_listed n1 a waiting
@@ -71,18 +71,18 @@ ok "and it waits no longer" within not lock_listed n1 a waiting
 
 on n1 pkill -KILL -x lockstep
 ok "SIGKILL of lockstep run ends it" within ended hold 137
-ok "and the command" within not on n1 pgrep -f "$long"
+ok "and the command" within not on n1 pgrep -f "^sleep $long"
 ok "then the lock is free" within free n2 a
 ok "the command did not run where the wait was ended" not said waiter never
 
 # A process that has left the process group inherits the lock.
-start killed n1 lockstep run a -- sh -c "setsid $long & echo ready; cat"
+start killed n1 lockstep run a -- sh -c "setsid sleep $long & echo ready; cat"
 within said killed ready
-within on n1 pgrep -f "^$long"
+within on n1 pgrep -f "^sleep $long"
 on n1 pkill -KILL -x lockstep
 ok "SIGKILL of lockstep run ends the command" within not on n1 pgrep -x cat
-ok "not what has left the process group" on n1 pgrep -f "^$long"
+ok "not what has left the process group" on n1 pgrep -f "^sleep $long"
 ok "which has the lock as long as it lives" status_is 75 on n2 lockstep run -w 1 a -- true
-on n1 pkill -KILL -f "^$long"
+on n1 pkill -KILL -f "^sleep $long"
 ok "and no longer" within free n2 a
 done_testing
