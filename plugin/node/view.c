@@ -552,6 +552,14 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 		m->lowest = b->lowest;
 		m->history = b->history;
 	}
+	/* The old process may still be listed: Corosync notices its death when it does. */
+	list_for_each(item, &s->members) {
+		struct member *old = list_entry(item, struct member, item);
+
+		if (!m->has_state && old->nodeid == m->nodeid && old != m) {
+			old->superseded = true;
+		}
+	}
 	if (!s->engine) {
 		return;
 	}
@@ -564,14 +572,6 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 			    !l->fenced) {
 				l->fenced = true;
 				s->node->counters[COUNTER_FENCED_BY_REJOIN]++;
-			}
-		}
-		/* The old process may still be listed: Corosync notices its death when it does. */
-		list_for_each(item, &s->members) {
-			struct member *old = list_entry(item, struct member, item);
-
-			if (old->nodeid == m->nodeid && old != m) {
-				old->superseded = true;
 			}
 		}
 		return;
