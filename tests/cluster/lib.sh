@@ -35,7 +35,7 @@ now_ms() {
 # shellcheck disable=SC2317
 cleanup() {
 	cleanup_rc=$?
-	trap '' EXIT INT TERM HUP
+	trap '' EXIT INT TERM HUP PIPE
 	if [ "$test_failed" -gt 0 ] && [ -n "${LOCKSTEP_TEST_LOGS:-}" ]; then
 		mkdir -p "$LOCKSTEP_TEST_LOGS/$test_name"
 		# Not the pipes, which nobody writes to any more.
@@ -50,7 +50,7 @@ cleanup() {
 	exit "$cleanup_rc"
 }
 trap cleanup EXIT
-trap 'test_failed=1; exit 130' INT TERM HUP
+trap 'test_failed=1; exit 130' INT TERM HUP PIPE
 
 skip_all() {
 	echo "1..0 # SKIP $*"
