@@ -5,7 +5,9 @@
  *   node.c     lifecycle, actions out, admin verbs, dispatch of events to groups
  *   daemons.c  the group of all daemons: announcements, acknowledged nodes, reservations
  *   space.c    one lockspace: join, form, leave, lose; what is to be sent now (progress)
- *   view.c     the replicated view machine: members, ready, view point, recovery point
+ *   view.c     the replicated view machine: membership events, ready, view and recovery point
+ *   view_table.c  its members and lost members: look-up, digest, snapshot
+ *   electorate.c  may this part go on (R-VIEW-2)
  *   stream.c   delivery: epoch rule, hold and drop, apply, confirms, stable effects
  *   sync.c     state transfer
  *   session.c  sessions, busy rules, in-flight ops, packing
@@ -428,6 +430,8 @@ bool space_carries(const struct space *s);
 struct member *view_self(const struct space *s);
 struct member *view_member_find(const struct space *s, uint32_t nodeid, uint32_t pid);
 struct member *view_member_add(struct space *s, uint32_t nodeid, uint32_t pid);
+void view_member_free(struct space *s, struct member *m);
+struct lost *view_lost_add(struct space *s, uint32_t nodeid, uint64_t incarnation);
 bool view_ghost(const struct space *s, const struct member *m);
 void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
 		  const struct node_address *left, size_t left_count,
@@ -446,6 +450,8 @@ uint64_t view_group_key(const struct space *s);
 /* Names the present ring; 0 while it is not known. */
 uint64_t view_ring_key(const struct space *s);
 uint64_t view_digest(const struct space *s);
+/* The nodeids of K. */
+struct nodeset view_continuing(const struct space *s);
 bool view_fast(const struct space *s);
 /* R-VIEW-2 as this node sees it; *ret_slow: only the slow way holds. */
 bool view_electorate_ok(const struct space *s, bool *ret_slow);
@@ -497,10 +503,10 @@ void session_op_applied(struct space *s, const struct engine_op *op);
 /* After its effects: forget the lock if it has ended. */
 void session_lock_settle(struct space *s, uint32_t lkid);
 void session_effect(struct space *s, const struct engine_effect *effect);
-/* Tells every session that it is lost. With @reset those that hold locks stay in the space until
- * their processes are gone (R-LOST-1). */
 /* A slow view point: grants not told yet are made now, at @base, and what they read may be old. */
 void session_untold_renew(struct space *s, uint64_t base);
+/* Tells every session that it is lost. With @reset those that hold locks stay in the space until
+ * their processes are gone (R-LOST-1). */
 void session_lose_all(struct space *s, bool reset);
 void session_free(struct session *session);
 /* The processes of a session that held locks when its space was lost are gone. */
