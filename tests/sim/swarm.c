@@ -54,7 +54,8 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->ipc_us_max = (uint32_t)prng_range(&r, 10, 2000);
 	c->window_messages = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 2, 8) : 0;
 	c->batch_bytes = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 100, 500) : 0;
-	c->confirm_timeout_ms = prng_chance(&r, 400) ? (uint32_t)prng_scale(&r, 100, 5000) : 0;
+	/* Measured in ticks: not shorter than some of them. */
+	c->confirm_timeout_ms = prng_chance(&r, 400) ? (uint32_t)prng_scale(&r, 500, 5000) : 0;
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)
