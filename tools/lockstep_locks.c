@@ -164,9 +164,9 @@ static int lost_tell(const struct lockstep_member_info *m, void *arg)
 	if (strcmp(m->state, "lost") == 0) {
 		(void)printf("Node %s is lost: it has left without saying so, and nobody knows yet "
 			     "whether it still runs.\n"
-			     "  Its %" PRIu32 " locks are kept until it was fenced or has come back "
+			     "  Its %" PRIu32 " lock%s kept until it was fenced or has come back "
 			     "clean. If you are sure that it is off: lockstep fence-ack %s\n",
-			     node, m->locks, m->name[0] ? m->name : node + strlen("node "));
+			     node, m->locks, m->locks == 1 ? " is" : "s are", m->name[0] ? m->name : node + strlen("node "));
 	} else if (strcmp(m->state, "lost-fenced") == 0) {
 		(void)printf("Node %s was lost and has been fenced; its %" PRIu32
 			     " locks go with the next recovery.\n",
