@@ -47,8 +47,16 @@ static bool daemon_ghost(const struct node *n, const struct daemon_member *d)
 	return true;
 }
 
+/* A new ring: whatever was announced before may be about another one. A node that was listed as a
+ * ghost comes into the ring without a configuration change, so the ring itself is the occasion. */
 void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count)
 {
+	list_for_each(item, &n->daemons) {
+		struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		d->announced = d->announced && !n->daemons_ring_known;
+	}
+	n->announce_due = true;
 	n->daemons_ring_count = nodes_count < LOCKSTEP_NODES_MAX ? nodes_count : LOCKSTEP_NODES_MAX;
 	memcpy(n->daemons_ring, nodes, n->daemons_ring_count * sizeof(nodes[0]));
 	n->daemons_ring_known = true;

@@ -28,6 +28,9 @@
 
 #define SPACE_MEMBERS_MAX 128 /* processes in a CPG group */
 #define RESERVE_STEP (1ull << 30) /* tokens per reservation: no grant ever waits for a disk */
+/* A member is evicted when this many probes, confirm_timeout_ms / BEHIND_PROBES apart, came back and it
+ * still owes: time in which the ring delivers nothing at all is held against nobody. */
+#define BEHIND_PROBES 5
 #define SYNC_WINDOW 8 /* snapshot chunks on the way at a time */
 
 struct action {
@@ -73,6 +76,7 @@ struct member {
 	uint64_t confirmed;   /* seq, in the current epoch; local knowledge, not digested */
 	uint64_t behind_seq;  /* local: `confirmed` when it was first seen to be due for more */
 	uint64_t behind_ms;   /* local: since when; 0 not behind */
+	unsigned int probes;  /* local: own messages that came back meanwhile */
 	bool evict_sent;      /* local */
 };
 
@@ -238,6 +242,8 @@ struct space {
 	uint64_t awaited_seq;
 	uint32_t awaited_owner;
 	uint64_t awaited_seq_other;
+	uint64_t probe_number;     /* own message that shows that the ring delivers; 0 none out */
+	uint64_t probe_ms;         /* when the last one was sent or came back */
 
 	/* sending */
 	uint64_t number;           /* last sent */
@@ -419,6 +425,9 @@ void space_join(struct space *s);
 void space_progress(struct space *s);
 /* R-LOST-1: this node is outside the quorate lineage of the lockspace. */
 void space_lose(struct space *s, const char *reason);
+/* Without state, and somebody departed: he may have seen a FORM in which this node was counted as a
+ * carrier, and waits for its fencing. So it goes on as somebody new, who is clean (R-COND-3). */
+void space_identity_new(struct space *s);
 void space_leave_now(struct space *s); /* ACTION_LEAVE and free */
 void space_state_clear(struct space *s);
 bool space_quorum_ok(const struct space *s);

@@ -116,6 +116,13 @@ void space_join(struct space *s)
 	node_act(n, &act);
 }
 
+void space_identity_new(struct space *s)
+{
+	s->incarnation = s->node->incarnation_next++;
+	s->number = 0;
+	stream_sent_clear(s);
+}
+
 void space_leave_now(struct space *s)
 {
 	struct node *n = s->node;
@@ -341,7 +348,9 @@ static void evict_progress(struct space *s)
 	if (!late || late->evict_sent || !space_quorum_ok(s)) {
 		return;
 	}
-	struct wire_body body = { .nodeid = late->nodeid, .incarnation = late->incarnation };
+	struct wire_body body = { .nodeid = late->nodeid,
+				  .incarnation = late->incarnation,
+				  .view = s->view };
 
 	late->evict_sent = true;
 	stream_send(s, WIRE_EVICT, &body, NULL);

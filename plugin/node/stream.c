@@ -141,6 +141,7 @@ void stream_epoch_changed(struct space *s)
 	s->confirm_wanted = 0;
 	s->awaited_seq = 0;
 	s->awaited_seq_other = 0;
+	s->probe_number = 0;
 	s->sent_ops_old = 0;
 	list_for_each(item, &s->sent) {
 		const struct sent *sent = list_entry(item, struct sent, item);
@@ -295,6 +296,7 @@ static bool sender_check(struct member *m, const struct wire_header *h)
 		m->incarnation = h->incarnation;
 		m->number = 0;
 		m->hello = false;
+		m->sync_sent = false;
 		return true;
 	}
 	return false;
@@ -481,36 +483,66 @@ static bool owes(const struct space *s, const struct member *m)
 	return m->confirmer && m->carrier && m->confirmed < due;
 }
 
+/* Sends probes while somebody owes; true when one has just come back. */
+static bool probe(struct space *s, bool owing)
+{
+	uint64_t now = s->node->now_ms;
+	const struct member *self = view_self(s);
+
+	if (!owing) {
+		s->probe_number = 0;
+		s->probe_ms = now;
+		return false;
+	}
+	if (s->probe_number != 0) {
+		if (self->number < s->probe_number) {
+			return false;
+		}
+		s->probe_number = 0;
+		s->probe_ms = now;
+		return true;
+	}
+	if (now - s->probe_ms >= s->node->config.confirm_timeout_ms / BEHIND_PROBES) {
+		stream_send(s, WIRE_CONFIRM, NULL, NULL);
+		s->probe_number = s->number;
+	}
+	return false;
+}
+
 struct member *stream_behind(struct space *s)
 {
 	const struct member *self = view_self(s);
-	uint64_t now = s->node->now_ms;
+	const struct member *lowest = NULL;
 	struct member *late = NULL;
+	bool owing = false;
 
 	list_for_each(item, &s->members) {
 		struct member *m = list_entry(item, struct member, item);
 
 		if (m == self || !owes(s, m)) {
 			m->behind_ms = 0;
+			m->probes = 0;
+			lowest = m->carrier && !lowest ? m : lowest;
 			continue;
 		}
+		owing = true;
 		if (m->behind_ms == 0 || m->confirmed != m->behind_seq) {
-			m->behind_ms = now;
+			m->behind_ms = s->node->now_ms;
 			m->behind_seq = m->confirmed;
+			m->probes = 0;
 		}
-		if (now - m->behind_ms >= s->node->config.confirm_timeout_ms && !late) {
+	}
+	bool returned = probe(s, owing);
+
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		m->probes += returned && m->behind_ms != 0 ? 1 : 0;
+		if (m->probes >= BEHIND_PROBES && !late) {
 			late = m;
 		}
 	}
-	/* The lowest that answers acts. */
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (m->carrier && m->behind_ms == 0) {
-			return m == self ? late : NULL;
-		}
-	}
-	return NULL;
+	return lowest == self ? late : NULL; /* the lowest that answers acts */
 }
 
 static void callback_emit(struct space *s, struct session *session, struct callback *c)

@@ -59,6 +59,7 @@ static void view_changed(struct space *s)
 		m->prepared = false;
 		m->evict_sent = false;
 		m->behind_ms = 0;
+		m->probes = 0;
 	}
 	s->slow_acked.count = 0;
 	s->ready_sent = false;
@@ -129,6 +130,9 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 			s->joined = true;
 		}
 	}
+	if (left_count > 0 && s->joined && !s->engine && !s->keeping) {
+		space_identity_new(s);
+	}
 	hello_again(s);
 	for (size_t i = 0; i < members_count && s->members_count < SPACE_MEMBERS_MAX; i++) {
 		if (!view_member_find(s, members[i].nodeid, members[i].pid)) {
@@ -178,8 +182,8 @@ void view_expel(struct space *s, struct member *m)
 /* R-STAB-4: one stuck daemon must not stall all grants for ever. */
 void view_evict(struct space *s, const struct member *by, const struct wire_body *b)
 {
-	if (!s->engine || !by->carrier) {
-		return;
+	if (!s->engine || !by->carrier || b->view != s->view) {
+		return; /* of an older view: what it complains about may be what that change was */
 	}
 	list_for_each(item, &s->members) {
 		struct member *m = list_entry(item, struct member, item);

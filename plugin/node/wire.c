@@ -111,12 +111,12 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->view);
 		break;
 	case WIRE_FENCED:
+	case WIRE_EVICT:
 		buf_put_u32(out, b->nodeid);
 		buf_put_u64(out, b->incarnation);
 		buf_put_u64(out, b->view);
 		break;
 	case WIRE_SYNC_BEGIN:
-	case WIRE_EVICT:
 		buf_put_u32(out, b->nodeid);
 		buf_put_u64(out, b->incarnation);
 		break;
@@ -181,12 +181,12 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.view = cursor_get_u64(in);
 		break;
 	case WIRE_FENCED:
+	case WIRE_EVICT:
 		b.nodeid = cursor_get_u32(in);
 		b.incarnation = cursor_get_u64(in);
 		b.view = cursor_get_u64(in);
 		break;
 	case WIRE_SYNC_BEGIN:
-	case WIRE_EVICT:
 		b.nodeid = cursor_get_u32(in);
 		b.incarnation = cursor_get_u64(in);
 		break;

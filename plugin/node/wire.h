@@ -71,7 +71,7 @@ struct wire_body {
 	uint64_t history;      /* HELLO, READY */
 	uint64_t views;        /* HELLO: view points passed by its lineage */
 	uint32_t lowest;       /* HELLO: lowest nodeid of its continuing set */
-	uint64_t view;         /* READY, PREPARED, FENCED */
+	uint64_t view;         /* READY, PREPARED, FENCED, EVICT */
 	uint64_t seq;          /* READY */
 	uint64_t digest;       /* READY */
 	uint64_t base;         /* READY: raise seq to this (slow way) or 0; FORM: first seq */
