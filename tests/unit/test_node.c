@@ -700,6 +700,37 @@ static void a_silent_ring_evicts_nobody(void **state)
 	assert_int_equal(info_of(b, 1).generation, 1); /* no recovery ran */
 }
 
+/*
+ * R-VIEW-2 with a leaver: node 1's leave op reaches node 2 alone, which is then cut off. Nodes 1 and 3
+ * do not know of it and hold {1,2,3}; if the op alone took node 1 out of node 2's electorate, node 2
+ * would be half of {2,3} with its lowest member, and both sides would go on. Quorum is forced, as
+ * the second side gets it when the first has gone.
+ */
+static void a_leave_that_only_one_node_saw_gives_no_second_lineage(void **state)
+{
+	struct bus *b = *state;
+	char busy[LOCKSTEP_SPACE_MAX + 1];
+
+	b->silent = true;
+	assert_int_equal(node_stop(b->hosts[1].node, false, busy), 0);
+	settle(b);
+	assert_true(b->delayed_count > 0);
+	b->silent = false;
+	b->hosts[1].frozen = true;
+	b->hosts[3].frozen = true;
+	deliver_delayed(b);
+	b->hosts[1].frozen = false;
+	b->hosts[3].frozen = false;
+	b->hosts[2].side = 1;
+	nodes_down(b, 1, (const uint32_t[]){ 1, 3 }, 2, "lockstep:daemons");
+	nodes_down(b, 1, (const uint32_t[]){ 1, 3 }, 2, "lockstep:ls:default");
+	ring(b, 1);
+	node_quorum(b->hosts[2].node, (struct node_ring){ 2, b->ring_seq }, true);
+	settle(b);
+	assert_string_equal(info_of(b, 2).state, "stopped");
+	assert_int_equal(info_of(b, 2).members_count, 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -715,6 +746,7 @@ int main(void)
 		TEST(a_closed_session_gives_its_locks_away),
 		TEST(a_stuck_daemon_does_not_stall_grants_for_ever),
 		TEST(a_silent_ring_evicts_nobody),
+		TEST(a_leave_that_only_one_node_saw_gives_no_second_lineage),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
