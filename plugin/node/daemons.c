@@ -92,7 +92,7 @@ void daemons_clear(struct node *n)
 	n->acked.count = 0;
 }
 
-static void daemons_send(struct node *n, enum wire_type type, struct wire_body *body)
+void daemons_send(struct node *n, enum wire_type type, const struct wire_body *body)
 {
 	struct wire_header header = { .type = type,
 				      .incarnation = n->incarnation,
@@ -318,8 +318,6 @@ void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *
 		n->counters[COUNTER_BAD_MESSAGES]++;
 		return;
 	}
-	d->incarnation = h.incarnation;
-	d->number = h.number;
 	switch (h.type) {
 	case WIRE_ANNOUNCE:
 		announce_receive(n, d, &b, &in);

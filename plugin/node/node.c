@@ -438,20 +438,7 @@ int node_fence_ack(struct node *n, uint32_t nodeid)
 		return EAGAIN;
 	}
 	struct wire_body body = { .nodeid = nodeid };
-	struct wire_header header = { .type = WIRE_ACK,
-				      .incarnation = n->incarnation,
-				      .number = ++n->daemons_number };
-	struct buf out = { 0 };
-
-	wire_header_encode(&header, &out);
-	wire_body_encode(WIRE_ACK, &body, &out);
-	struct node_action act = { .type = NODE_ACTION_MCAST,
-				   .group = NODE_DAEMONS_GROUP,
-				   .data = out.data,
-				   .size = out.size };
-
-	node_act(n, &act);
-	buf_done(&out);
+	daemons_send(n, WIRE_ACK, &body);
 	return 0;
 }
 

@@ -303,8 +303,6 @@ struct daemon_member {
 	struct list item;
 	uint32_t nodeid;
 	uint32_t pid;
-	uint64_t incarnation;
-	uint64_t number;
 	bool announced; /* in the current view of that group */
 	bool superseded; /* a newer process of its node has announced itself */
 	uint64_t reserved;
@@ -409,6 +407,7 @@ void daemons_confchg(struct node *n, const struct node_address *members, size_t 
 		     const struct node_address *joined, size_t joined_count);
 void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count);
 void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size);
+void daemons_send(struct node *n, enum wire_type type, const struct wire_body *body);
 void daemons_progress(struct node *n);
 void daemons_clear(struct node *n);
 bool daemons_present(const struct node *n, uint32_t nodeid);
@@ -438,6 +437,8 @@ bool space_carries(const struct space *s);
 /* view.c */
 struct member *view_self(const struct space *s);
 struct member *view_member_find(const struct space *s, uint32_t nodeid, uint32_t pid);
+/* By identity, whatever process it is. */
+struct member *view_member_by_id(const struct space *s, uint32_t nodeid, uint64_t incarnation);
 struct member *view_member_add(struct space *s, uint32_t nodeid, uint32_t pid);
 void view_member_free(struct space *s, struct member *m);
 struct lost *view_lost_add(struct space *s, uint32_t nodeid, uint64_t incarnation);

@@ -261,20 +261,15 @@ void stream_held_apply(struct space *s)
 	list_for_each_safe(item, &s->held) {
 		struct held *h = list_entry(item, struct held, item);
 
-		list_for_each(member_item, &s->members) {
-			struct member *m = list_entry(member_item, struct member, item);
+		struct member *m = view_member_by_id(s, h->nodeid, h->incarnation);
 
-			if (!m->carrier || m->nodeid != h->nodeid ||
-			    m->incarnation != h->incarnation) {
-				continue;
-			}
+		if (m && m->carrier) {
 			s->node->counters[COUNTER_HELD_APPLIED]++;
 			if (h->type == WIRE_LEAVE) {
 				leave_apply(s, m);
 			} else {
 				ops_apply(s, m, h->bytes, h->size);
 			}
-			break;
 		}
 		held_free(s, h);
 	}

@@ -39,18 +39,6 @@ void sync_transfers_clear(struct space *s)
 	}
 }
 
-static struct member *joiner_find(const struct space *s, uint32_t nodeid, uint64_t incarnation)
-{
-	list_for_each(item, &s->members) {
-		struct member *m = list_entry(item, struct member, item);
-
-		if (m->nodeid == nodeid && m->incarnation == incarnation) {
-			return m;
-		}
-	}
-	return NULL;
-}
-
 static void transfer_begin(struct space *s, uint64_t number, const struct wire_body *b)
 {
 	struct transfer *t = calloc(1, sizeof(*t));
@@ -91,7 +79,7 @@ void sync_donor_progress(struct space *s)
 
 	list_for_each_safe(item, &s->transfers) {
 		struct transfer *t = list_entry(item, struct transfer, item);
-		const struct member *joiner = joiner_find(s, t->nodeid, t->incarnation);
+		const struct member *joiner = view_member_by_id(s, t->nodeid, t->incarnation);
 
 		if (!joiner || joiner->carrier || t->returned == t->count) {
 			transfer_free(t);
@@ -120,7 +108,7 @@ void sync_donor_progress(struct space *s)
 
 void sync_begin_dropped(struct space *s, const struct wire_body *b)
 {
-	struct member *m = joiner_find(s, b->nodeid, b->incarnation);
+	struct member *m = view_member_by_id(s, b->nodeid, b->incarnation);
 
 	if (m) {
 		m->sync_sent = false;

@@ -185,18 +185,15 @@ void view_evict(struct space *s, const struct member *by, const struct wire_body
 	if (!s->engine || !by->carrier || b->view != s->view) {
 		return; /* of an older view: what it complains about may be what that change was */
 	}
-	list_for_each(item, &s->members) {
-		struct member *m = list_entry(item, struct member, item);
+	struct member *m = view_member_by_id(s, b->nodeid, b->incarnation);
 
-		if (m->carrier && m->nodeid == b->nodeid && m->incarnation == b->incarnation) {
-			s->node->counters[COUNTER_EVICTIONS]++;
-			node_log(s->node, 3,
-				 "lockspace %s: node %u was evicted by node %u: its daemon stopped "
-				 "answering; it counts as lost",
-				 s->name, m->nodeid, by->nodeid);
-			view_expel(s, m);
-			return;
-		}
+	if (m && m->carrier) {
+		s->node->counters[COUNTER_EVICTIONS]++;
+		node_log(s->node, 3,
+			 "lockspace %s: node %u was evicted by node %u: its daemon stopped answering; it "
+			 "counts as lost",
+			 s->name, m->nodeid, by->nodeid);
+		view_expel(s, m);
 	}
 }
 
@@ -315,20 +312,43 @@ static struct member *ready_largest(struct space *s)
 	return best;
 }
 
+/* All lost members, or those that no view point has marked yet; free() the result. A node that comes
+ * and goes while another is waited for is lost many times, so there may be more than members. */
+static struct engine_member_id *lost_ids(const struct space *s, bool unmarked, size_t *ret_count)
+{
+	size_t count = 0;
+
+	list_for_each(item, &s->lost_members) {
+		count++;
+	}
+	struct engine_member_id *ids = calloc(count + 1, sizeof(*ids));
+
+	ls_assert(ids);
+	count = 0;
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		if (!unmarked || !l->marked) {
+			ids[count].nodeid = l->nodeid;
+			ids[count].incarnation = l->incarnation;
+			count++;
+		}
+	}
+	*ret_count = count;
+	return ids;
+}
+
 static void view_point(struct space *s, uint64_t base)
 {
-	struct engine_member_id ids[LOCKSTEP_NODES_MAX];
-	size_t ids_count = 0;
+	size_t ids_count;
+	struct engine_member_id *ids = lost_ids(s, true, &ids_count);
 	struct nodeset k = view_continuing(s);
 
 	list_for_each(item, &s->lost_members) {
 		struct lost *l = list_entry(item, struct lost, item);
 
-		if (!l->marked && ids_count < LOCKSTEP_NODES_MAX) {
+		if (!l->marked) {
 			l->marked = true;
-			ids[ids_count].nodeid = l->nodeid;
-			ids[ids_count].incarnation = l->incarnation;
-			ids_count++;
 			node_log(s->node, 4,
 				 "lockspace %s: node %u is lost; what it holds stays locked until it is "
 				 "fenced or has rejoined clean",
@@ -375,6 +395,7 @@ static void view_point(struct space *s, uint64_t base)
 		op.type = ENGINE_OP_NODES_REMOVE;
 		stream_apply(s, &op);
 	}
+	free(ids);
 	stream_held_apply(s);
 	node_log(s->node, 5, "lockspace %s: view point, %zu members, %zu lost, seq %llu", s->name,
 		 k.count, ids_count, (unsigned long long)engine_seq(s->engine));
@@ -444,9 +465,6 @@ static uint32_t slot_free(const struct space *s)
 
 static void recovery_point_try(struct space *s)
 {
-	struct engine_member_id ids[LOCKSTEP_NODES_MAX];
-	size_t ids_count = 0;
-
 	if (!s->engine || s->state != SPACE_RECOVERING) {
 		return;
 	}
@@ -467,16 +485,12 @@ static void recovery_point_try(struct space *s)
 			return;
 		}
 	}
-	list_for_each_safe(item, &s->lost_members) {
-		struct lost *l = list_entry(item, struct lost, item);
+	size_t ids_count;
+	struct engine_member_id *ids = lost_ids(s, false, &ids_count);
 
-		if (ids_count < LOCKSTEP_NODES_MAX) {
-			ids[ids_count].nodeid = l->nodeid;
-			ids[ids_count].incarnation = l->incarnation;
-			ids_count++;
-		}
+	list_for_each_safe(item, &s->lost_members) {
 		list_remove(item);
-		free(l);
+		free(list_entry(item, struct lost, item));
 	}
 	list_for_each(item, &s->members) {
 		struct member *m = list_entry(item, struct member, item);
@@ -498,6 +512,7 @@ static void recovery_point_try(struct space *s)
 				.members_count = ids_count };
 
 	stream_apply(s, &op);
+	free(ids);
 	node_log(s->node, 5, "lockspace %s: recovery point, generation %u", s->name, s->generation);
 }
 

@@ -26,6 +26,18 @@ struct member *view_member_find(const struct space *s, uint32_t nodeid, uint32_t
 	return NULL;
 }
 
+struct member *view_member_by_id(const struct space *s, uint32_t nodeid, uint64_t incarnation)
+{
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->nodeid == nodeid && m->incarnation == incarnation) {
+			return m;
+		}
+	}
+	return NULL;
+}
+
 struct member *view_self(const struct space *s)
 {
 	struct member *m = view_member_find(s, s->node->config.nodeid, s->node->config.pid);
