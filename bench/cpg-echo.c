@@ -264,7 +264,8 @@ static void measure(struct echo *e, uint64_t ms, size_t members)
 	uint64_t end = begin + ms * 1100000u;
 	uint64_t done_before = 0;
 
-	while (now_ns() < end) {
+	/* A busy machine may let the whole time pass before something comes back: at least one sample. */
+	while (now_ns() < end || e->samples.count == 0) {
 		uint64_t done = e->done;
 
 		refill(e);

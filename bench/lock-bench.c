@@ -215,7 +215,8 @@ static void client_run_waiting(struct client *c)
 {
 	uint64_t now = now_ns();
 
-	while (now < cycles.end_ns) {
+	/* At least one, should this process have slept through its time. */
+	do {
 		c->locking_ns = now;
 		int error = lockstep_lock_wait(c->session, LOCKSTEP_LOCK_EX, &c->lksb, 0, c->name,
 					       strlen(c->name), NULL, NULL, PATIENCE_MS);
@@ -232,7 +233,7 @@ static void client_run_waiting(struct client *c)
 		samples_add(&cycles.lock, c->granted_ns - c->locking_ns);
 		samples_add(&cycles.unlock, now - c->granted_ns);
 		samples_add(&cycles.cycle, now - c->locking_ns);
-	}
+	} while (now < cycles.end_ns);
 	cycles.last_ns = now;
 }
 

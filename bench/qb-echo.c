@@ -186,7 +186,7 @@ static int call(const char *name, enum message_id id, uint64_t ms)
 	uint64_t end = from + ms * 1000000u;
 	uint64_t t = now_ns();
 
-	while (t < end) {
+	while (t < end || samples.count == 0) {
 		ssize_t rc = qb_ipcc_sendv_recv(c, &iov, 1, &response, sizeof(response),
 						REPLY_TIMEOUT_MS);
 

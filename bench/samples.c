@@ -53,7 +53,8 @@ static double percentile_us(const struct samples *s, size_t percent)
 void samples_print(struct samples *s, const char *figure, const char *variant, double per_s)
 {
 	if (s->count == 0) {
-		return;
+		fprintf(stderr, "nothing was measured for %s %s\n", figure, variant);
+		exit(1);
 	}
 	qsort(s->items, s->count, sizeof(*s->items), compare);
 	printf("%s\t%s\t%zu\t%.3f\t%.3f\t%.3f\t", figure, variant, s->count,

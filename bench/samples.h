@@ -20,7 +20,8 @@ uint64_t now_ns(void);
 
 void samples_add(struct samples *s, uint64_t ns);
 void samples_done(struct samples *s);
-/* Prints the line. @per_s 0 prints "-". Sorts. Does nothing without samples. */
+/* Prints the line. @per_s 0 prints "-". Sorts. Without samples the program ends
+ * with a sentence: a figure that is missing is an error. */
 void samples_print(struct samples *s, const char *figure, const char *variant, double per_s);
 /* A figure that is no time: `value name n median min max -`, in the unit that ends the name. */
 void value_print(const char *name, size_t n, double value);
