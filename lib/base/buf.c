@@ -19,6 +19,15 @@ void buf_clear(struct buf *b)
 	b->size = 0;
 }
 
+void buf_drop(struct buf *b, size_t size)
+{
+	ls_assert(size <= b->size);
+	b->size -= size;
+	if (b->size > 0 && size > 0) {
+		memmove(b->data, b->data + size, b->size);
+	}
+}
+
 void buf_grow(struct buf *b, size_t more)
 {
 	ls_assert(more <= SIZE_MAX / 4 - b->size);

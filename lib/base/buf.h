@@ -24,6 +24,8 @@ struct buf {
 void buf_done(struct buf *b);
 /* Forgets the content, keeps the memory. */
 void buf_clear(struct buf *b);
+/* Forgets the first @size bytes; what is left moves to the front. */
+void buf_drop(struct buf *b, size_t size);
 /* Makes room for @more bytes. Aborts when there is no memory (see DESIGN 3.8: a node
  * that cannot go on stops and rejoins, it does not guess). */
 static inline void buf_reserve(struct buf *b, size_t more);

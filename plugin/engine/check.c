@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What must always hold, looked up in the state itself. Called by tests after every op, by the
- * simulator, and once by whoever restores a snapshot. Every index and count is compared with
+ * simulator, and piece by piece by whoever restores a snapshot. Every index and count is compared with
  * what it stands for.
  */
 #include "config.h"
@@ -163,8 +163,8 @@ static const char *check_grants(const struct resource *r)
 	return broken;
 }
 
-static const char *check_resource(const struct engine *e, const struct resource *r,
-				  size_t totals[QUEUE_COUNT])
+const char *check_resource(const struct engine *e, const struct resource *r,
+			   size_t totals[QUEUE_COUNT])
 {
 	uint32_t mode_count[MODE_COUNT] = { 0 };
 	size_t locks = 0;
@@ -204,6 +204,51 @@ static const char *check_resource(const struct engine *e, const struct resource 
 	return r->touched ? "no resource is left to be settled" : NULL;
 }
 
+/* All that can be said without looking at its locks. */
+static const char *check_session_kept(const struct engine *e, const struct session *s)
+{
+	if (s->ended && s->locks_count == 0) {
+		return "an ended session is kept for its orphans only";
+	}
+	if (s->number == 0 || s->personality > ENGINE_PERSONALITY_LIBDLM) {
+		return "small fields of a session are in range";
+	}
+	if (session_find(e, s->member->nodeid, s->member->incarnation, s->number) != s) {
+		return "the session table finds each session by its key";
+	}
+	return NULL;
+}
+
+static const char *check_member_kept(const struct engine *e, const struct member *m)
+{
+	if (list_empty(&m->sessions)) {
+		return "a member is kept for its sessions only";
+	}
+	if (member_find(e, m->nodeid, m->incarnation) != m) {
+		return "a member is known once";
+	}
+	return NULL;
+}
+
+const char *check_owners_kept(const struct engine *e)
+{
+	list_for_each(m_at, &e->members) {
+		const struct member *m = list_entry(m_at, struct member, link);
+		const char *broken = check_member_kept(e, m);
+
+		list_for_each(s_at, &m->sessions) {
+			if (!broken) {
+				broken = check_session_kept(
+					e, list_entry(s_at, struct session, member_link));
+			}
+		}
+		if (broken) {
+			return broken;
+		}
+	}
+	return NULL;
+}
+
 static const char *check_session(const struct engine *e, const struct session *s)
 {
 	uint32_t granted = 0;
@@ -221,16 +266,7 @@ static const char *check_session(const struct engine *e, const struct session *s
 	if (locks != s->locks_count || granted != s->granted_count) {
 		return "a session's counts are right";
 	}
-	if (s->ended && locks == 0) {
-		return "an ended session is kept for its orphans only";
-	}
-	if (s->number == 0 || s->personality > ENGINE_PERSONALITY_LIBDLM) {
-		return "small fields of a session are in range";
-	}
-	if (session_find(e, s->member->nodeid, s->member->incarnation, s->number) != s) {
-		return "the session table finds each session by its key";
-	}
-	return NULL;
+	return check_session_kept(e, s);
 }
 
 static const char *check_owners(const struct engine *e)
@@ -243,17 +279,15 @@ static const char *check_owners(const struct engine *e)
 	list_for_each(m_at, &e->members) {
 		const struct member *m = list_entry(m_at, struct member, link);
 		size_t member_locks = 0;
+		const char *broken = check_member_kept(e, m);
 
-		if (list_empty(&m->sessions)) {
-			return "a member is kept for its sessions only";
-		}
-		if (member_find(e, m->nodeid, m->incarnation) != m) {
-			return "a member is known once";
+		if (broken) {
+			return broken;
 		}
 		list_for_each(s_at, &m->sessions) {
 			const struct session *s = list_entry(s_at, struct session, member_link);
-			const char *broken = check_session(e, s);
 
+			broken = check_session(e, s);
 			if (broken) {
 				return broken;
 			}

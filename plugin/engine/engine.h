@@ -22,6 +22,7 @@
 struct buf;
 struct cursor;
 struct engine;
+struct engine_reader;
 
 struct engine_config {
 	uint16_t lvb_len;          /* R-LS-8: multiple of 8 in 8..LOCKSTEP_LVB_MAX */
@@ -69,11 +70,26 @@ void engine_seq_raise(struct engine *e, uint64_t seq);
  * resources by name, locks of a resource by queue and order key). Same state, same bytes.
  */
 void engine_snapshot_encode(const struct engine *e, struct buf *out);
+/* The same bytes in pieces of some 64 KiB. */
+typedef void engine_sink(void *arg, const void *data, size_t size);
+void engine_snapshot_write(const struct engine *e, engine_sink *sink, void *arg);
 /*
  * Builds an engine from exactly one snapshot at the cursor. Returns 0, or -EBADMSG with *ret
  * untouched when the bytes are not a canonical, invariant-keeping snapshot.
  */
 int engine_snapshot_decode(struct cursor *in, struct engine **ret);
+
+/*
+ * The same from bytes that come in pieces of any size: each feed does the work of its own bytes and
+ * no more, and keeps less than one record of them. After -EBADMSG only engine_reader_free() is left.
+ */
+struct engine_reader *engine_reader_new(void);
+struct engine_reader *engine_reader_free(struct engine_reader *r); /* NULL is fine; returns NULL */
+int engine_reader_feed(struct engine_reader *r, const void *data, size_t size);
+/* Everything has been fed: 0 and the engine, or -EBADMSG. */
+int engine_reader_end(struct engine_reader *r, struct engine **ret);
+/* Records read, and how many there are; 0 of 0 before the header is there. */
+void engine_reader_progress(const struct engine_reader *r, uint64_t *ret_done, uint64_t *ret_total);
 
 /* Sum mod 2^64 of a hash of each record and of the header (R-DIG-1); kept up to date by apply. */
 uint64_t engine_digest(const struct engine *e);

@@ -188,6 +188,8 @@ struct apply {
 
 void store_init(struct engine *e);
 void store_done(struct engine *e);
+/* So many are about to come: no table grows in between. A hint, from foreign bytes maybe. */
+void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint64_t locks);
 
 void record_dirty(struct engine *e, struct record *record);
 /* Brings the digest up to date and frees what died. */
@@ -332,6 +334,14 @@ struct blocked blocked_now(const struct resource *r);
 void resource_touch(struct engine *e, struct resource *r);
 /* Settles each once: in order of first touch, or of name. */
 void settle_touched(struct apply *a, bool by_name);
+
+/* --- check.c: parts of engine_check() for whoever builds an engine piece by piece --------- */
+
+/* Adds the lengths of its queues to @totals. */
+const char *check_resource(const struct engine *e, const struct resource *r,
+			   size_t totals[QUEUE_COUNT]);
+/* Members and sessions, without a look at their locks. */
+const char *check_owners_kept(const struct engine *e);
 
 /* --- op families -------------------------------------------------------------------------- */
 

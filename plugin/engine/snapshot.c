@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * State as bytes and back (layout in snapshot_format.h). Reading trusts nothing: what it builds
- * is checked like any state, and bytes that another writer would have written differently are
- * refused, so that the same state has one form only.
+ * State as bytes and back (layout in snapshot_format.h), both in pieces: a state of a million locks
+ * is written by a process that has nothing else to do, and read by one that has other lockspaces to
+ * serve. Reading trusts nothing: what it builds is checked like any state, and bytes that another
+ * writer would have written differently are refused, so that the same state has one form only.
  */
 #include "config.h"
 
@@ -13,6 +14,8 @@
 #include "lib/base/assert.h"
 #include "plugin/engine/engine_private.h"
 #include "plugin/engine/snapshot_format.h"
+
+#define WRITE_BYTES 65536 /* handed to the sink at a time, about */
 
 /* --- writing --- */
 
@@ -44,15 +47,48 @@ static void records_walk(const struct engine *e,
 	free(resources);
 }
 
-static void each_encode(const struct engine *e, const struct record *record, void *arg)
+struct writer {
+	engine_sink *sink;
+	void *arg;
+	struct buf bytes;
+};
+
+static void writer_flush(struct writer *w, size_t least)
 {
-	record_put(e, record, arg);
+	if (w->bytes.size > 0 && w->bytes.size >= least) {
+		w->sink(w->arg, w->bytes.data, w->bytes.size);
+		buf_clear(&w->bytes);
+	}
+}
+
+static void each_write(const struct engine *e, const struct record *record, void *arg)
+{
+	struct writer *w = arg;
+	size_t before = w->bytes.size;
+
+	record_put(e, record, &w->bytes);
+	ls_assert(w->bytes.size - before <= SNAPSHOT_RECORD_MAX);
+	writer_flush(w, WRITE_BYTES);
+}
+
+void engine_snapshot_write(const struct engine *e, engine_sink *sink, void *arg)
+{
+	struct writer w = { .sink = sink, .arg = arg };
+
+	record_put_header(e, &w.bytes);
+	records_walk(e, each_write, &w);
+	writer_flush(&w, 1);
+	buf_done(&w.bytes);
+}
+
+static void buf_sink(void *arg, const void *data, size_t size)
+{
+	buf_put_bytes(arg, data, size);
 }
 
 void engine_snapshot_encode(const struct engine *e, struct buf *out)
 {
-	record_put_header(e, out);
-	records_walk(e, each_encode, out);
+	engine_snapshot_write(e, buf_sink, out);
 }
 
 struct digest_slow {
@@ -84,6 +120,19 @@ struct counts {
 	uint64_t sessions;
 	uint64_t resources;
 	uint64_t locks;
+};
+
+/* Records come one by one; each of them leaves the engine in a state that engine_free() takes. */
+struct engine_reader {
+	struct engine *engine; /* NULL before the header */
+	struct counts counts;  /* by the header */
+	struct counts seen;
+	struct member *member_last;
+	struct session *session_last;
+	struct resource *resource_last; /* its locks are being read */
+	uint8_t queue_last;
+	bool failed;
+	struct buf rest; /* less than a whole record may be, of what was fed */
 };
 
 static void fail_unless(struct cursor *in, bool condition)
@@ -122,6 +171,7 @@ static struct engine *get_header(struct cursor *in, struct counts *counts)
 	struct engine *e = engine_new(&config);
 
 	e->seq = seq;
+	store_expect(e, counts->sessions, counts->resources, counts->locks);
 	return e;
 }
 
@@ -264,21 +314,6 @@ static bool lock_follows(const struct cursor *in)
 	return cursor_left(in) > 0 && in->data[in->offset] == RECORD_LOCK;
 }
 
-static void get_locks(struct engine *e, struct cursor *in, struct resource *r, uint64_t locks_max)
-{
-	uint8_t queue_last = ENGINE_QUEUE_GRANTED;
-
-	while (e->locks.count < locks_max && lock_follows(in)) {
-		const struct lock *lock = get_lock(e, in, r);
-
-		if (!lock) {
-			return;
-		}
-		fail_unless(in, lock->queue >= queue_last);
-		queue_last = lock->queue;
-	}
-}
-
 static void get_resource(struct engine *e, struct cursor *in, struct resource **last)
 {
 	fail_unless(in, cursor_get_u8(in) == RECORD_RESOURCE);
@@ -311,42 +346,138 @@ static void get_resource(struct engine *e, struct cursor *in, struct resource **
 	*last = r;
 }
 
-static void get_records(struct engine *e, struct cursor *in, const struct counts *counts)
+/* All locks of the last resource are there. */
+static bool resource_good(const struct engine_reader *r)
 {
-	struct member *member_last = NULL;
-	struct session *session_last = NULL;
-	struct resource *resource_last = NULL;
+	size_t totals[QUEUE_COUNT] = { 0 };
 
-	for (uint64_t i = 0; i < counts->members && cursor_ok(in); i++) {
-		get_member(e, in, &member_last);
+	return !r->resource_last || !check_resource(r->engine, r->resource_last, totals);
+}
+
+static bool reader_complete(const struct engine_reader *r)
+{
+	return r->engine && r->seen.members == r->counts.members &&
+	       r->seen.sessions == r->counts.sessions && r->seen.resources == r->counts.resources &&
+	       r->seen.locks == r->counts.locks;
+}
+
+/* The next record; one more must be due. A failed cursor says that it is none. */
+static void read_record(struct engine_reader *r, struct cursor *in)
+{
+	if (!r->engine) {
+		r->engine = get_header(in, &r->counts);
+		return;
 	}
-	for (uint64_t i = 0; i < counts->sessions && cursor_ok(in); i++) {
-		get_session(e, in, &session_last);
+	struct engine *e = r->engine;
+
+	if (r->seen.members < r->counts.members) {
+		get_member(e, in, &r->member_last);
+		r->seen.members++;
+	} else if (r->seen.sessions < r->counts.sessions) {
+		get_session(e, in, &r->session_last);
+		r->seen.sessions++;
+	} else if (r->resource_last && r->seen.locks < r->counts.locks && lock_follows(in)) {
+		const struct lock *lock = get_lock(e, in, r->resource_last);
+
+		fail_unless(in, lock && lock->queue >= r->queue_last);
+		r->queue_last = lock ? lock->queue : r->queue_last;
+		r->seen.locks++;
+	} else {
+		fail_unless(in, r->seen.resources < r->counts.resources && resource_good(r));
+		get_resource(e, in, &r->resource_last);
+		r->queue_last = ENGINE_QUEUE_GRANTED;
+		r->seen.resources++;
 	}
-	for (uint64_t i = 0; i < counts->resources && cursor_ok(in); i++) {
-		get_resource(e, in, &resource_last);
-		if (cursor_ok(in)) {
-			get_locks(e, in, resource_last, counts->locks);
+	records_flush(e);
+}
+
+/* What could not be looked at record by record. */
+static bool reader_good(const struct engine_reader *r)
+{
+	return resource_good(r) && r->engine->seq >= r->engine->config.seq_base &&
+	       !check_owners_kept(r->engine);
+}
+
+struct engine_reader *engine_reader_new(void)
+{
+	struct engine_reader *r = calloc(1, sizeof(*r));
+
+	ls_assert(r);
+	return r;
+}
+
+struct engine_reader *engine_reader_free(struct engine_reader *r)
+{
+	if (r) {
+		(void)engine_free(r->engine);
+		buf_done(&r->rest);
+		free(r);
+	}
+	return NULL;
+}
+
+/* Reads records while @left_min bytes are there and one is due. */
+static void read_records(struct engine_reader *r, struct cursor *in, size_t left_min)
+{
+	while (cursor_left(in) >= left_min && !reader_complete(r)) {
+		read_record(r, in);
+		if (!cursor_ok(in)) {
+			r->failed = true;
+			return;
 		}
 	}
-	fail_unless(in, e->locks.count == counts->locks);
+}
+
+int engine_reader_feed(struct engine_reader *r, const void *data, size_t size)
+{
+	if (r->failed) {
+		return -EBADMSG;
+	}
+	buf_put_bytes(&r->rest, data, size);
+	struct cursor in = cursor_make(r->rest.data, r->rest.size);
+
+	read_records(r, &in, SNAPSHOT_RECORD_MAX);
+	r->failed = r->failed || (reader_complete(r) && !cursor_end(&in)); /* trailing bytes */
+	if (r->failed) {
+		return -EBADMSG;
+	}
+	buf_drop(&r->rest, in.offset);
+	return 0;
+}
+
+int engine_reader_end(struct engine_reader *r, struct engine **ret)
+{
+	struct cursor in = cursor_make(r->rest.data, r->rest.size);
+
+	if (!r->failed) {
+		read_records(r, &in, 1);
+	}
+	if (r->failed || !cursor_end(&in) || !reader_complete(r) || !reader_good(r)) {
+		r->failed = true;
+		return -EBADMSG;
+	}
+	*ret = r->engine;
+	r->engine = NULL;
+	r->failed = true; /* used up */
+	return 0;
+}
+
+void engine_reader_progress(const struct engine_reader *r, uint64_t *ret_done, uint64_t *ret_total)
+{
+	*ret_done = r->seen.members + r->seen.sessions + r->seen.resources + r->seen.locks;
+	*ret_total = r->counts.members + r->counts.sessions + r->counts.resources + r->counts.locks;
 }
 
 int engine_snapshot_decode(struct cursor *in, struct engine **ret)
 {
-	struct counts counts;
-	struct engine *e = get_header(in, &counts);
+	struct engine_reader r = { .engine = NULL };
 
-	if (!e) {
-		return -EBADMSG;
-	}
-	get_records(e, in, &counts);
-	records_flush(e);
-	if (!cursor_ok(in) || engine_check(e)) {
+	read_records(&r, in, 1);
+	if (!cursor_ok(in) || !reader_complete(&r) || !reader_good(&r)) {
 		cursor_fail(in);
-		(void)engine_free(e);
+		(void)engine_free(r.engine);
 		return -EBADMSG;
 	}
-	*ret = e;
+	*ret = r.engine;
 	return 0;
 }

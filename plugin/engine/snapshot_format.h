@@ -25,8 +25,11 @@
 #ifndef LOCKSTEP_ENGINE_SNAPSHOT_FORMAT_H
 #define LOCKSTEP_ENGINE_SNAPSHOT_FORMAT_H
 
+#include <lockstep/lockstep_types.h>
+
 #define SNAPSHOT_MAGIC 0x50534b4cu /* "LKSP" */
 #define SNAPSHOT_VERSION 1u
+#define SNAPSHOT_RECORD_MAX (256 + LOCKSTEP_LVB_MAX) /* no record is longer */
 
 #define MEMBER_LOST 0x01u
 

@@ -15,6 +15,7 @@
 #include "plugin/engine/engine_private.h"
 
 #define TABLE_SIZE_MIN 64u
+#define TABLE_SIZE_EXPECTED_MAX (1u << 22) /* 32 MiB, whatever a snapshot says */
 #define LOCKS_PER_SLAB 256
 #define WAITS_PER_SLAB 64
 
@@ -168,6 +169,25 @@ void store_init(struct engine *e)
 	list_init(&e->members);
 	pool_init(&e->lock_pool, sizeof(struct lock), LOCKS_PER_SLAB);
 	pool_init(&e->wait_pool, sizeof(struct lock_wait), WAITS_PER_SLAB);
+}
+
+static void table_expect(struct record_table *t, uint64_t count)
+{
+	size_t size = TABLE_SIZE_MIN;
+
+	while (size < count && size < TABLE_SIZE_EXPECTED_MAX) {
+		size *= 2;
+	}
+	if (count > 0 && size > t->size) {
+		table_resize(t, size);
+	}
+}
+
+void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint64_t locks)
+{
+	table_expect(&e->sessions, sessions);
+	table_expect(&e->resources, resources);
+	table_expect(&e->locks, locks);
 }
 
 void store_done(struct engine *e)

@@ -68,6 +68,27 @@ static void go_on(struct engine *e)
 	engine_effects_done(&effects);
 }
 
+/* The same bytes in pieces: accepted exactly when they are one snapshot and nothing else. */
+static void in_pieces(const uint8_t *data, size_t size, const struct engine *whole)
+{
+	struct engine_reader *r = engine_reader_new();
+	struct engine *e = NULL;
+	size_t piece = size % 7 + 1;
+	bool good = true;
+
+	for (size_t at = 0; good && at < size; at += piece) {
+		good = engine_reader_feed(r, data + at, size - at < piece ? size - at : piece) == 0;
+	}
+	good = good && engine_reader_end(r, &e) == 0;
+	fuzz_expect(good == (whole != NULL));
+	if (good) {
+		fuzz_expect(engine_digest(e) == engine_digest(whole));
+		fuzz_expect(engine_check(e) == NULL);
+	}
+	(void)engine_free(e);
+	(void)engine_reader_free(r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cursor in = cursor_make(data, size);
@@ -77,8 +98,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (engine_snapshot_decode(&in, &e) != 0) {
 		fuzz_expect(e == NULL);
 		fuzz_expect(!cursor_ok(&in));
+		in_pieces(data, size, NULL);
 		return 0;
 	}
+	in_pieces(data, size, in.offset == size ? e : NULL);
 	fuzz_expect(engine_check(e) == NULL);
 	engine_snapshot_encode(e, &again);
 	fuzz_expect(again.size == in.offset);

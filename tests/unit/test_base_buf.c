@@ -157,6 +157,23 @@ static void buffer_grows_and_keeps_its_content(void **state)
 	buf_done(&b);
 }
 
+static void what_is_dropped_is_at_the_front(void **state)
+{
+	struct buf b = { .data = NULL };
+
+	(void)state;
+	buf_drop(&b, 0);
+	buf_put_bytes(&b, "abcdef", 6);
+	buf_drop(&b, 2);
+	assert_int_equal(b.size, 4);
+	assert_memory_equal(b.data, "cdef", 4);
+	buf_drop(&b, 0);
+	assert_int_equal(b.size, 4);
+	buf_drop(&b, 4);
+	assert_int_equal(b.size, 0);
+	buf_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -167,6 +184,7 @@ int main(void)
 		cmocka_unit_test(blob_longer_than_its_maximum_is_refused),
 		cmocka_unit_test(nothing_can_be_read_from_nothing),
 		cmocka_unit_test(buffer_grows_and_keeps_its_content),
+		cmocka_unit_test(what_is_dropped_is_at_the_front),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -183,6 +184,121 @@ static void snapshot_ends_where_it_ends(void **state)
 	buf_done(&bytes);
 }
 
+/* More than one piece has room for. */
+static void populate_much(struct script *s)
+{
+	char line[64];
+	char effect[64];
+
+	populate(s);
+	for (char session = 'F'; session <= 'W'; session++) {
+		for (int i = 1; i <= 9; i++) {
+			(void)snprintf(line, sizeof(line), "%c%d lock PR res=much%c%d", session, i,
+				       session, i % 5);
+			(void)snprintf(effect, sizeof(effect), "%c%d cast(0 PR)", session, i);
+			step(s, line, effect);
+		}
+	}
+}
+
+/* @bytes, @piece at a time. NULL: refused. */
+static struct engine *read_in_pieces(const struct buf *bytes, size_t piece, size_t *ret_fed)
+{
+	struct engine_reader *r = engine_reader_new();
+	struct engine *e = NULL;
+	uint64_t done;
+	uint64_t total = 0;
+	uint64_t before = 0;
+	size_t at = 0;
+
+	while (at < bytes->size) {
+		size_t size = bytes->size - at < piece ? bytes->size - at : piece;
+
+		if (engine_reader_feed(r, bytes->data + at, size) != 0) {
+			break;
+		}
+		at += size;
+		engine_reader_progress(r, &done, &total);
+		assert_true(done >= before && done <= total);
+		before = done;
+	}
+	*ret_fed = at;
+	if (at < bytes->size || engine_reader_end(r, &e) != 0) {
+		assert_null(e);
+		assert_int_equal(engine_reader_feed(r, "", 0), -EBADMSG);
+	}
+	(void)engine_reader_free(r);
+	return e;
+}
+
+/* R-CPG-4: the same state whatever the pieces. */
+static void pieces_of_any_size_make_the_whole(void **state)
+{
+	static const size_t pieces[] = { 1, 2, 3, 79, 1000, 4096, 1000000 };
+	struct script *s = *state;
+	struct buf bytes = { .data = NULL };
+	struct buf again = { .data = NULL };
+	size_t fed;
+
+	populate_much(s);
+	snapshot(script_engine(s), &bytes);
+	assert_true(bytes.size > 10000);
+	for (size_t i = 0; i < sizeof(pieces) / sizeof(pieces[0]); i++) {
+		struct engine *e = read_in_pieces(&bytes, pieces[i], &fed);
+
+		assert_non_null(e);
+		assert_null(engine_check(e));
+		assert_true(engine_digest(e) == engine_digest(script_engine(s)));
+		snapshot(e, &again);
+		assert_int_equal(again.size, bytes.size);
+		assert_memory_equal(again.data, bytes.data, bytes.size);
+		(void)engine_free(e);
+	}
+	buf_done(&bytes);
+	buf_done(&again);
+}
+
+/* What is wrong is refused where it is met, not when everything has been read. */
+static void a_damaged_piece_is_refused_at_once(void **state)
+{
+	struct script *s = *state;
+	struct buf bytes = { .data = NULL };
+	size_t fed;
+
+	populate_much(s);
+	snapshot(script_engine(s), &bytes);
+	/* The last name has a larger one before it now. */
+	for (size_t at = bytes.size / 2; at + 4 < bytes.size; at++) {
+		if (memcmp(bytes.data + at, "much", 4) == 0) {
+			bytes.data[at] = 'z';
+			break;
+		}
+	}
+	assert_null(read_in_pieces(&bytes, 100, &fed));
+	assert_true(fed < bytes.size * 3 / 4);
+	bytes.size -= 1;
+	assert_null(read_in_pieces(&bytes, bytes.size, &fed));
+	buf_done(&bytes);
+}
+
+static void pieces_that_go_on_behind_the_end_are_refused(void **state)
+{
+	struct script *s = *state;
+	struct buf bytes = { .data = NULL };
+	size_t fed;
+
+	populate_much(s);
+	snapshot(script_engine(s), &bytes);
+	bytes.size -= 1;
+	assert_null(read_in_pieces(&bytes, 500, &fed));
+	assert_int_equal(fed, bytes.size);
+	bytes.size += 1;
+	buf_put_zero(&bytes, 5000);
+	assert_null(read_in_pieces(&bytes, 500, &fed));
+	assert_true(fed < bytes.size - 2000);
+	buf_done(&bytes);
+}
+
 /* R-DIG-1: back in an old state (but for seq), the sum of the records is back too. */
 static void digest_depends_on_content_only(void **state)
 {
@@ -250,6 +366,9 @@ int main(void)
 		script_test(every_shorter_snapshot_is_refused),
 		script_test(every_changed_byte_is_refused_or_is_another_state),
 		script_test(snapshot_ends_where_it_ends),
+		script_test(pieces_of_any_size_make_the_whole),
+		script_test(a_damaged_piece_is_refused_at_once),
+		script_test(pieces_that_go_on_behind_the_end_are_refused),
 		script_test(digest_depends_on_content_only),
 		script_test(digest_knows_which_lock_is_on_which_resource),
 		script_test(resources_are_visited_in_order_of_name),
