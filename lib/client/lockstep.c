@@ -52,10 +52,12 @@ bool space_name_valid(const char *space)
 /* --- open and close ---------------------------------------------------------------------- */
 
 static int open_request(struct lockstep_session *ls, const char *space, unsigned int flags,
-			const struct lockstep_options *options, int64_t deadline,
-			uint16_t *ret_lvb_len)
+			const struct lockstep_options *options, uint8_t personality,
+			int64_t deadline, uint16_t *ret_lvb_len)
 {
-	struct ipc_open open = { .tag = transport_tag(ls->transport), .flags = flags };
+	struct ipc_open open = {
+		.tag = transport_tag(ls->transport), .flags = flags, .personality = personality,
+	};
 	struct ipc_result result;
 	const uint8_t *body;
 	size_t size;
@@ -126,8 +128,8 @@ static int open_wait_ready(struct lockstep_session *ls, int64_t deadline, uint16
 	}
 }
 
-int lockstep_open(const char *space, unsigned int flags, const struct lockstep_options *options,
-		  struct lockstep_session **ret)
+int client_open(const char *space, unsigned int flags, const struct lockstep_options *options,
+		uint8_t personality, struct lockstep_session **ret)
 {
 	int64_t deadline = transport_deadline(options_timeout_ms(options));
 	uint16_t lvb_len = 0;
@@ -149,7 +151,7 @@ int lockstep_open(const char *space, unsigned int flags, const struct lockstep_o
 				       &ls->transport);
 	}
 	if (error == 0) {
-		error = open_request(ls, space, flags, options, deadline, &lvb_len);
+		error = open_request(ls, space, flags, options, personality, deadline, &lvb_len);
 	}
 	if (error == 0) {
 		error = open_wait_ready(ls, deadline, lvb_len);
@@ -160,6 +162,12 @@ int lockstep_open(const char *space, unsigned int flags, const struct lockstep_o
 	}
 	*ret = ls;
 	return 0;
+}
+
+int lockstep_open(const char *space, unsigned int flags, const struct lockstep_options *options,
+		  struct lockstep_session **ret)
+{
+	return client_open(space, flags, options, 0, ret);
 }
 
 void lockstep_close(struct lockstep_session *s)
@@ -191,11 +199,14 @@ int lockstep_lvb_length(const struct lockstep_session *s)
 	return session_lvb_len(s->session);
 }
 
+struct session *client_session(const struct lockstep_session *s)
+{
+	return s->session;
+}
+
 /* --- events ------------------------------------------------------------------------------ */
 
-/* Takes in everything that is here before anything is delivered, so that a loss overtakes what was
- * sent ahead of it (R-LOST-1). */
-static void events_take(struct lockstep_session *ls)
+void client_events_take(struct lockstep_session *ls)
 {
 	if (session_is_lost(ls->session)) {
 		return;
@@ -229,7 +240,7 @@ static int dispatch(struct lockstep_session *ls)
 	int count = 0;
 	bool ran;
 
-	events_take(ls);
+	client_events_take(ls);
 	while (session_deliver(ls->session, &ran)) {
 		count += ran ? 1 : 0;
 	}
@@ -246,13 +257,8 @@ int lockstep_dispatch(struct lockstep_session *s)
 
 /* --- calls ------------------------------------------------------------------------------- */
 
-/*
- * One SUBMIT. *ret_fatal: nobody knows whether it was accepted, so the session cannot be trusted any
- * more. The caller puts its things in order and then declares the loss; the connection stays open
- * until lockstep_close(), lest the locks go while the program still believes in them.
- */
-static int submit_call(struct lockstep_session *ls, struct ipc_submit *submit,
-		       struct ipc_result *ret_result, bool *ret_fatal)
+int client_submit(struct lockstep_session *ls, struct ipc_submit *submit,
+		  struct ipc_result *ret_result, bool *ret_fatal)
 {
 	/* Adoption of an orphan is decided in the cluster's order (R-ORPH-3): its answer takes as
 	 * long as that takes. */
@@ -299,7 +305,7 @@ static int lock_call(struct lockstep_session *ls, const struct session_request *
 	if (error) {
 		return error;
 	}
-	error = submit_call(ls, &submit, &result, &fatal);
+	error = client_submit(ls, &submit, &result, &fatal);
 	if (error == 0 && !(request->flags & LOCKSTEP_LKF_CONVERT) && result.lkid == 0) {
 		error = -ENOTCONN; /* 0 never names a lock (R-LOCK-2): not our protocol */
 		fatal = true;
@@ -338,7 +344,7 @@ static int unlock_call(struct lockstep_session *ls, uint32_t lkid, uint32_t flag
 	if (error) {
 		return error;
 	}
-	error = submit_call(ls, &submit, &result, &fatal);
+	error = client_submit(ls, &submit, &result, &fatal);
 	if (error) {
 		if (fatal) {
 			session_lose(ls->session, ENOTCONN);
@@ -408,7 +414,7 @@ int lockstep_lock_wait(struct lockstep_session *s, int mode, struct lockstep_lks
 	if (error || lksb->status == 0) {
 		return error; /* 0: an adopted orphan is granted as it comes */
 	}
-	session_wait_set(s->session, lksb->lkid, &wait);
+	session_wait_add(s->session, lksb->lkid, &wait);
 	switch (wait_done(s, lksb->lkid, &wait, deadline, &cancelled)) {
 	case 0:
 		return 0;
@@ -443,6 +449,6 @@ int lockstep_unlock_wait(struct lockstep_session *s, uint32_t lkid, uint32_t fla
 	if (error || !completes) {
 		return error;
 	}
-	session_wait_set(s->session, lkid, &wait);
+	session_wait_add(s->session, lkid, &wait);
 	return wait_done(s, lkid, &wait, -1, &cancelled) == ENOTCONN ? -ENOTCONN : 0;
 }

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What the two halves of the library share. */
+/* What the two halves of the library share, and what lib/dlm has beside the public calls: it delivers
+ * callbacks in its own way. */
 #ifndef LOCKSTEP_CLIENT_PRIVATE_H
 #define LOCKSTEP_CLIENT_PRIVATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+struct ipc_result;
+struct ipc_submit;
 struct lockstep_options;
+struct lockstep_session;
+struct session;
 
 #define OPEN_TIMEOUT_MS 30000 /* said in lockstep.h */
 
@@ -13,5 +19,20 @@ struct lockstep_options;
 int options_timeout_ms(const struct lockstep_options *options);
 /* 1..LOCKSTEP_SPACE_MAX bytes without '/' or control bytes. */
 bool space_name_valid(const char *space);
+
+/* lockstep_open() of a session with enum engine_personality @personality (R-PROC-6). */
+int client_open(const char *space, unsigned int flags, const struct lockstep_options *options,
+		uint8_t personality, struct lockstep_session **ret);
+struct session *client_session(const struct lockstep_session *s);
+/* Takes in everything that is here before anything is delivered, so that a loss overtakes what was
+ * sent ahead of it (R-LOST-1). */
+void client_events_take(struct lockstep_session *s);
+/*
+ * One SUBMIT. *ret_fatal: nobody knows whether it was accepted, so the session cannot be trusted any
+ * more. The caller puts its things in order and then declares the loss; the connection stays open
+ * until lockstep_close(), lest the locks go while the program still believes in them.
+ */
+int client_submit(struct lockstep_session *s, struct ipc_submit *submit,
+		  struct ipc_result *ret_result, bool *ret_fatal);
 
 #endif

@@ -20,7 +20,10 @@ struct lock {
 	void *arg;
 	lockstep_ast_fn ast; /* NULL: taken by a _wait call */
 	lockstep_bast_fn bast;
-	struct session_wait *wait;
+	struct session_wait *waits;
+	uint32_t requests; /* accepted; each has one completion, unless an unlock ends it */
+	uint32_t casts;    /* of requests, delivered */
+	uint32_t casts_pending; /* all, arrived and not delivered */
 	int8_t granted;    /* as of the last delivered completion (R-BAST-6), -1 before */
 	bool ever_granted; /* a failed conversion does not end the lock (R-LOCK-6) */
 	struct pending *last; /* its newest undelivered callback (R-BAST-5) */
@@ -147,6 +150,18 @@ static void queue_drop(struct session *s)
 	}
 }
 
+/* Ends all waits for this lock, whatever they wait for. */
+static void waits_end(struct lock *lock, int32_t status)
+{
+	while (lock->waits) {
+		struct session_wait *wait = lock->waits;
+
+		lock->waits = wait->next;
+		wait->status = status;
+		wait->done = true;
+	}
+}
+
 /* All locks go; whoever waits for one learns @status. */
 static void locks_drop(struct session *s, int32_t status)
 {
@@ -154,10 +169,7 @@ static void locks_drop(struct session *s, int32_t status)
 		while (s->buckets[i]) {
 			struct lock *lock = s->buckets[i];
 
-			if (lock->wait) {
-				lock->wait->status = status;
-				lock->wait->done = true;
-			}
+			waits_end(lock, status);
 			s->buckets[i] = lock->hash_next;
 			free(lock);
 		}
@@ -302,6 +314,7 @@ void session_lock_commit(struct session *s, struct lock *lock,
 	lock->bast = request->bast;
 	request->lksb->flags = 0;
 	request->lksb->status = LOCKSTEP_EINPROG;
+	lock->requests += result->completes ? 1 : 0;
 	if (convert) {
 		return;
 	}
@@ -370,16 +383,34 @@ void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lks
 	lock->lksb->status = LOCKSTEP_EINPROG;
 }
 
-void session_wait_set(struct session *s, uint32_t lkid, struct session_wait *wait)
+void session_wait_add(struct session *s, uint32_t lkid, struct session_wait *wait)
 {
 	struct lock *lock = lock_find(s, lkid);
 
-	if (lock) {
-		lock->wait = wait;
-	} else if (wait) {
+	if (!lock) {
 		wait->status = s->lost ? ENOTCONN : ENOENT;
 		wait->done = true;
+		return;
 	}
+	/* An earlier request may have been applied already and its completion still be on its way:
+	 * that one is not waited for. */
+	wait->request = lock->requests;
+	wait->next = lock->waits;
+	lock->waits = wait;
+}
+
+uint32_t session_lock_pending(const struct session *s, uint32_t lkid)
+{
+	const struct lock *lock = lock_find(s, lkid);
+
+	return lock ? lock->casts_pending : 0;
+}
+
+void *session_lock_arg(const struct session *s, uint32_t lkid)
+{
+	const struct lock *lock = lock_find(s, lkid);
+
+	return lock ? lock->arg : NULL;
 }
 
 /* --- events ------------------------------------------------------------------------------ */
@@ -447,96 +478,148 @@ void session_event(struct session *s, const struct ipc_event *event)
 	}
 	list_push_tail(&s->queue, &p->link);
 	lock->last = p;
+	lock->casts_pending += cast ? 1 : 0;
 }
 
-static void wait_end(struct lock *lock, int32_t status)
+static void waits_check(struct lock *lock, int32_t status)
 {
-	struct session_wait *wait = lock->wait;
+	struct session_wait **at = &lock->waits;
 
-	if (wait && (!wait->until_unlocked || status == LOCKSTEP_EUNLOCK)) {
+	while (*at) {
+		struct session_wait *wait = *at;
+
+		if (wait->until_unlocked || lock->casts < wait->request) {
+			at = &wait->next;
+			continue;
+		}
+		*at = wait->next;
 		wait->status = status;
 		wait->done = true;
-		lock->wait = NULL;
 	}
 }
 
 /* Writes the lksb, then looks up the routine: both as they are now, not as they were when the
  * request was made (R-CAST-3, R-CAST-4). */
-static bool cast_deliver(struct session *s, struct lock *lock, const struct pending *p)
+static void cast_take(struct session *s, struct lock *lock, const struct pending *p,
+		      struct session_delivery *ret)
 {
 	struct lockstep_lksb *lksb = lock->lksb;
-	lockstep_ast_fn ast = lock->ast;
-	void *arg = lock->arg;
 
+	*ret = (struct session_delivery){
+		.kind = IPC_EVENT_CAST, .lksb = lksb, .arg = lock->arg, .ast = lock->ast,
+	};
 	lock->granted = mode_valid(p->mode) ? p->mode : LOCKSTEP_LOCK_IV;
+	lock->casts_pending--;
 	if (p->status == 0) {
 		lock->ever_granted = true;
 		lksb->token = p->token;
 	}
 	if (p->lvb_len > 0 && lksb->lvb) {
 		memcpy(lksb->lvb, p->lvb, p->lvb_len < s->lvb_len ? p->lvb_len : s->lvb_len);
+		ret->lvb_written = true;
 	}
 	lksb->flags = p->sb_flags;
 	lksb->status = p->status;
-	wait_end(lock, p->status);
 	if (p->status == LOCKSTEP_EUNLOCK || (p->status != 0 && !lock->ever_granted)) {
-		if (lock->wait) {
-			/* The lock has ended in another way than the one waited for. */
-			lock->wait->status = p->status;
-			lock->wait->done = true;
-		}
+		/* The lock has ended, maybe in another way than the one waited for. */
+		waits_end(lock, p->status);
 		lock_remove(s, p->lkid);
+		ret->ended = true;
+		return;
 	}
-	if (!ast) {
-		return false;
-	}
-	ast(arg);
-	return true;
+	lock->casts++;
+	waits_check(lock, p->status);
 }
 
-static bool bast_deliver(struct lock *lock, const struct pending *p)
+static void bast_take(const struct lock *lock, const struct pending *p,
+		      struct session_delivery *ret)
 {
 	/* R-BAST-6: it came down already. */
-	if (!lock->bast ||
-	    (lock->granted != LOCKSTEP_LOCK_IV && modes_compatible(lock->granted, p->mode))) {
-		return false;
-	}
-	lock->bast(lock->arg, p->mode);
-	return true;
+	bool moot = lock->granted != LOCKSTEP_LOCK_IV && modes_compatible(lock->granted, p->mode);
+
+	*ret = (struct session_delivery){
+		.kind = IPC_EVENT_BAST, .lksb = lock->lksb, .arg = lock->arg, .mode = p->mode,
+		.bast = moot ? NULL : lock->bast,
+	};
 }
 
-bool session_deliver(struct session *s, bool *ret_ran)
+static void pending_take(struct session *s, struct pending *p, struct session_delivery *ret)
 {
-	*ret_ran = false;
-	if (s->lost) {
-		if (s->lost_told) {
-			return false;
-		}
-		s->lost_told = true;
-		if (s->lost_fn) {
-			s->delivering = true;
-			s->lost_fn(s->lost_arg, s->lost_error);
-			s->delivering = false;
-			*ret_ran = true;
-		}
-		return true;
-	}
-	if (list_empty(&s->queue)) {
-		return false;
-	}
-	struct pending *p = list_entry(s->queue.next, struct pending, link);
 	struct lock *lock = lock_find(s, p->lkid);
 
+	*ret = (struct session_delivery){ .kind = p->kind };
 	list_remove(&p->link);
 	if (lock) {
 		if (lock->last == p) {
 			lock->last = NULL;
 		}
-		s->delivering = true;
-		*ret_ran = p->kind == IPC_EVENT_CAST ? cast_deliver(s, lock, p)
-						     : bast_deliver(lock, p);
-		s->delivering = false;
+		if (p->kind == IPC_EVENT_CAST) {
+			cast_take(s, lock, p, ret);
+		} else {
+			bast_take(lock, p, ret);
+		}
 	}
 	free(p);
+}
+
+bool session_take(struct session *s, struct session_delivery *ret)
+{
+	if (s->lost) {
+		if (s->lost_told) {
+			return false;
+		}
+		s->lost_told = true;
+		*ret = (struct session_delivery){
+			.kind = IPC_EVENT_LOST, .arg = s->lost_arg, .lost = s->lost_fn,
+			.error = s->lost_error,
+		};
+		return true;
+	}
+	if (list_empty(&s->queue)) {
+		return false;
+	}
+	pending_take(s, list_entry(s->queue.next, struct pending, link), ret);
+	return true;
+}
+
+bool session_take_cast(struct session *s, uint32_t lkid, struct session_delivery *ret)
+{
+	if (s->lost || session_lock_pending(s, lkid) == 0) {
+		return false;
+	}
+	list_for_each (pos, &s->queue) {
+		struct pending *p = list_entry(pos, struct pending, link);
+
+		if (p->lkid == lkid && p->kind == IPC_EVENT_CAST) {
+			pending_take(s, p, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool session_queue_empty(const struct session *s)
+{
+	return s->lost ? s->lost_told : list_empty(&s->queue);
+}
+
+bool session_deliver(struct session *s, bool *ret_ran)
+{
+	struct session_delivery d;
+
+	*ret_ran = false;
+	if (!session_take(s, &d)) {
+		return false;
+	}
+	s->delivering = true;
+	if (d.ast) {
+		d.ast(d.arg);
+	} else if (d.bast) {
+		d.bast(d.arg, d.mode);
+	} else if (d.lost) {
+		d.lost(d.arg, d.error);
+	}
+	s->delivering = false;
+	*ret_ran = d.ast || d.bast || d.lost;
 	return true;
 }

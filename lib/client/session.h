@@ -27,11 +27,27 @@ struct ipc_submit;
 struct lock;
 struct session;
 
-/* Somebody inside a _wait call. Points into that call's stack. */
+/* Somebody inside a _wait call: on that call's stack, from session_wait_add() to done. */
 struct session_wait {
 	int32_t status; /* of the completion that ended it; valid when done */
 	bool done;
-	bool until_unlocked; /* only EUNLOCK ends it */
+	bool until_unlocked; /* only the end of the lock ends it */
+	uint32_t request;    /* set by session_wait_add() */
+	struct session_wait *next;
+};
+
+/* One callback that is due. What it tells is in the lksb already; at most one routine is not NULL. */
+struct session_delivery {
+	uint8_t kind; /* IPC_EVENT_CAST, IPC_EVENT_BAST, IPC_EVENT_LOST */
+	bool ended;       /* the session has forgotten this lock */
+	bool lvb_written;
+	int mode;  /* BAST: the blocked mode */
+	int error; /* LOST */
+	struct lockstep_lksb *lksb;
+	void *arg;
+	lockstep_ast_fn ast;
+	lockstep_bast_fn bast;
+	lockstep_lost_fn lost;
 };
 
 struct session *session_new(void);
@@ -69,9 +85,14 @@ int session_unlock_prepare(struct session *s, uint32_t lkid, uint32_t flags,
 void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb,
 			   const struct ipc_result *result);
 
-/* @wait is done at the lock's next completion (or at the loss of the session, status ENOTCONN).
- * NULL takes it back. A lock that is unknown by now ends the wait at once with status ENOENT. */
-void session_wait_set(struct session *s, uint32_t lkid, struct session_wait *wait);
+/* @wait is done when the completion of the lock's latest request is delivered, when the lock ends, and
+ * when the session is lost (status ENOTCONN). Several may wait for one lock. A lock that is unknown
+ * by now ends the wait at once with status ENOENT. */
+void session_wait_add(struct session *s, uint32_t lkid, struct session_wait *wait);
+/* Completions of the lock that have arrived and were not delivered. */
+uint32_t session_lock_pending(const struct session *s, uint32_t lkid);
+/* The argument of the lock's callbacks; NULL also when it is unknown. */
+void *session_lock_arg(const struct session *s, uint32_t lkid);
 
 /* Takes in a CAST, BAST or LOST event; READY is the opener's business and ignored here. */
 void session_event(struct session *s, const struct ipc_event *event);
@@ -84,6 +105,11 @@ bool session_is_lost(const struct session *s);
  * session is lost nothing is delivered but, once, the lost callback (R-LOST-1).
  */
 bool session_deliver(struct session *s, bool *ret_ran);
+/* The same in two steps, for who must not hold a mutex while the routine runs: the caller runs what it
+ * was given. session_take_cast() passes over everything but the completions of one lock. */
+bool session_take(struct session *s, struct session_delivery *ret);
+bool session_take_cast(struct session *s, uint32_t lkid, struct session_delivery *ret);
+bool session_queue_empty(const struct session *s);
 bool session_delivering(const struct session *s);
 
 size_t session_locks_count(const struct session *s);

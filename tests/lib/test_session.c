@@ -446,7 +446,7 @@ static void loss_overtakes_what_is_undelivered_and_is_told_once(void **state)
 
 	session_lost_set(f->s, arg_z, lost);
 	accepted(f, &r, 1);
-	session_wait_set(f->s, 1, &wait);
+	session_wait_add(f->s, 1, &wait);
 	cast(f, 1, 0, LOCKSTEP_LOCK_EX, 7);
 	session_event(f->s, &event);
 	assert_true(session_is_lost(f->s));
@@ -470,7 +470,7 @@ static void a_wait_ends_with_its_completion(void **state)
 
 	r.ast = NULL;
 	accepted(f, &r, 1);
-	session_wait_set(f->s, 1, &wait);
+	session_wait_add(f->s, 1, &wait);
 	assert_false(wait.done);
 	cast(f, 1, 0, LOCKSTEP_LOCK_EX, 7);
 	assert_false(wait.done);
@@ -479,7 +479,7 @@ static void a_wait_ends_with_its_completion(void **state)
 	assert_int_equal(wait.status, 0);
 	/* Until unlocked: a grant that comes first is not it (R-UNL-3). */
 	wait = (struct session_wait){ .until_unlocked = true };
-	session_wait_set(f->s, 1, &wait);
+	session_wait_add(f->s, 1, &wait);
 	cast(f, 1, 0, LOCKSTEP_LOCK_EX, 8);
 	(void)deliver(f);
 	assert_false(wait.done);
@@ -488,8 +488,58 @@ static void a_wait_ends_with_its_completion(void **state)
 	assert_true(wait.done);
 	assert_int_equal(wait.status, LOCKSTEP_EUNLOCK);
 	wait = (struct session_wait){ .done = false };
-	session_wait_set(f->s, 1, &wait);
+	session_wait_add(f->s, 1, &wait);
 	assert_int_equal(wait.status, ENOENT);
+}
+
+/* The completion of the request before may still be on its way when a conversion is accepted; and two
+ * may wait for one lock (D-11). */
+static void a_wait_is_for_the_latest_request_and_two_may_wait(void **state)
+{
+	struct fixture *f = *state;
+	struct session_request r = request(f, LOCKSTEP_LOCK_NL, 0);
+	struct session_wait first = { .done = false }, second = { .done = false };
+
+	accepted(f, &r, 1);
+	f->lksb.lkid = 1;
+	r.flags = LOCKSTEP_LKF_CONVERT;
+	r.ast = NULL;
+	accepted(f, &r, 1);
+	session_wait_add(f->s, 1, &first);
+	session_wait_add(f->s, 1, &second);
+	cast(f, 1, 0, LOCKSTEP_LOCK_NL, 7);
+	assert_string_equal(deliver(f), "");
+	assert_false(first.done || second.done);
+	cast(f, 1, LOCKSTEP_ECANCEL, LOCKSTEP_LOCK_NL, 0);
+	assert_string_equal(deliver(f), "");
+	assert_true(first.done && second.done);
+	assert_int_equal(first.status, LOCKSTEP_ECANCEL);
+	assert_int_equal(second.status, LOCKSTEP_ECANCEL);
+}
+
+static void completions_of_one_lock_can_be_taken_ahead(void **state)
+{
+	struct fixture *f = *state;
+	struct session_request r = request(f, LOCKSTEP_LOCK_EX, 0);
+	struct session_delivery d;
+
+	accepted(f, &r, 1);
+	accepted(f, &r, 2);
+	cast(f, 1, 0, LOCKSTEP_LOCK_EX, 7);
+	blocking(f, 1, LOCKSTEP_LOCK_EX);
+	cast(f, 2, 0, LOCKSTEP_LOCK_EX, 8);
+	cast(f, 1, LOCKSTEP_EUNLOCK, -1, 0);
+	assert_false(session_take_cast(f->s, 3, &d));
+	assert_int_equal(session_lock_pending(f->s, 1), 2);
+	assert_true(session_take_cast(f->s, 1, &d));
+	assert_true(d.ast == ast_a && !d.ended && d.lksb->status == 0);
+	assert_true(session_take_cast(f->s, 1, &d));
+	assert_true(d.ast == ast_a && d.ended && d.lksb->status == LOCKSTEP_EUNLOCK);
+	assert_false(session_take_cast(f->s, 1, &d));
+	assert_false(session_queue_empty(f->s));
+	/* What the ended lock left behind goes nowhere; the other one was not touched. */
+	assert_string_equal(deliver(f), "ast-a x 0");
+	assert_true(session_queue_empty(f->s));
 }
 
 static void ast_again(void *arg)
@@ -559,6 +609,8 @@ int main(void)
 		TEST(a_name_may_be_empty_and_hold_any_byte),
 		TEST(loss_overtakes_what_is_undelivered_and_is_told_once),
 		TEST(a_wait_ends_with_its_completion),
+		TEST(a_wait_is_for_the_latest_request_and_two_may_wait),
+		TEST(completions_of_one_lock_can_be_taken_ahead),
 		TEST(a_routine_may_unlock_and_lock_again),
 		TEST(many_locks_are_found_again),
 	};
