@@ -56,6 +56,10 @@ static const char *check_lock_wait(const struct engine *e, const struct lock *lo
 	if (lock->wait->lvb && (lock->requested != LOCKSTEP_LOCK_EX || !(lock->flags & LOCKSTEP_LKF_VALBLK))) {
 		return "LVB bytes are kept only for a conversion to EX that may write them";
 	}
+	if (lock->wait->lock != lock || lock->wait->vertex != 0 ||
+	    lock->wait->transaction != lock_transaction(e, lock)) {
+		return "what waits is known to its transaction";
+	}
 	return lock_is_orphan(lock) ? "an orphan does not wait" : NULL;
 }
 
@@ -201,7 +205,7 @@ const char *check_resource(const struct engine *e, const struct resource *r,
 	if (resource_find(e, r->name, r->name_len) != r) {
 		return "the resource table finds each resource by its name";
 	}
-	return r->touched ? "no resource is left to be settled" : NULL;
+	return r->touched || r->vertex != 0 ? "nothing is left of a settle or a search" : NULL;
 }
 
 /* All that can be said without looking at its locks. */
@@ -333,6 +337,9 @@ static const char *check_resources(const struct engine *e)
 	}
 	if (totals[0] + totals[1] + totals[2] != e->locks.count) {
 		return "every lock is on one queue"; /* R-Q-4 */
+	}
+	if (totals[1] + totals[2] != transactions_waits_count(e)) {
+		return "a transaction has those locks that wait";
 	}
 	return NULL;
 }

@@ -120,7 +120,7 @@ void engine_apply(struct engine *e, const struct engine_op *op, struct engine_ef
 		apply_timeout(&a);
 		break;
 	case ENGINE_OP_DEADLOCK_SEARCH:
-		/* The search over several resources (section 19) is not there yet. */
+		apply_deadlock_search(&a);
 		break;
 	case ENGINE_OP_VIEW_POINT:
 		apply_view_point(&a);

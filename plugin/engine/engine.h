@@ -126,6 +126,7 @@ struct engine_lock_info {
 	uint64_t token;
 	uint64_t queued_seq;
 	uint64_t time_ms; /* owner's clock at its last request or conversion */
+	uint64_t xid;     /* 0: none */
 	uint32_t pid;
 	uint32_t uid;
 	char comm[LOCKSTEP_COMM_MAX + 1];
@@ -195,6 +196,20 @@ void engine_locks_visit(const struct engine *e, const void *name, size_t name_le
  */
 void engine_blockers_visit(const struct engine *e, const struct engine_lock_info *waiter,
 			   bool (*visit)(const struct engine_lock_info *blocker, bool by_order,
+					 void *arg),
+			   void *arg);
+
+/*
+ * Is the queued lock @of in a deadlock (R-DLK-6, whatever its session and deadlock_wait_ms)? Returns
+ * whether it is, and visits a shortest cycle through it: @waiter waits for @blocker, whose
+ * transaction (R-DLK-3) waits with the next @waiter, and so on until a @blocker is of the
+ * transaction of the first @waiter, which is the lock asked about. No more visits than there are
+ * transactions. Costs one look at each lock of the resources that the lock's transaction waits
+ * for directly or in the end; most locks of a lockspace are on none of them.
+ */
+bool engine_deadlock_visit(const struct engine *e, const struct engine_lock_info *of,
+			   bool (*visit)(const struct engine_lock_info *waiter,
+					 const struct engine_lock_info *blocker, bool by_order,
 					 void *arg),
 			   void *arg);
 

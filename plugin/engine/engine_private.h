@@ -27,6 +27,7 @@
 #define MODE_COUNT 6
 #define QUEUE_COUNT 3
 #define LKID_MAX 0x7fffffffu
+#define XID_SCOPE_CLUSTER 1 /* engine_config.xid_scope */
 
 /* --- mode.c: the tables ------------------------------------------------------------------- */
 
@@ -87,11 +88,21 @@ struct member {
 	bool lost; /* R-REC-4 */
 };
 
+/*
+ * Who waits for whom is a question between transactions (R-DLK-3). What one waits with is kept
+ * here, so that a deadlock search goes from edge to edge.
+ */
+struct transaction {
+	struct list waits; /* lock_wait.transaction_link, in no order */
+	uint32_t vertex;   /* of the search under way: its number and one, or 0 */
+};
+
 struct session {
 	struct record record;
 	struct member *member;
 	struct list member_link;
 	struct list locks; /* in no order: sort by created_seq where order matters */
+	struct transaction transaction; /* of its locks without an xid */
 	uint64_t request_last; /* R-CPG-11 */
 	uint32_t number;
 	uint32_t pid;
@@ -113,6 +124,7 @@ struct resource {
 	uint32_t queue_count[QUEUE_COUNT];
 	uint32_t mode_count[MODE_COUNT]; /* granted modes, on G and C together */
 	uint32_t lvb_seq;
+	uint32_t vertex; /* of the search under way: its number in graph.resources and one, or 0 */
 	uint8_t *lvb; /* NULL: no LVB, which is not the same as a zero one (R-RES-3) */
 	bool lvb_invalid;
 	bool touched; /* is in engine.touched */
@@ -122,9 +134,13 @@ struct resource {
 
 /* What a lock has beside while it is on C or W. */
 struct lock_wait {
+	struct lock *lock;
+	struct transaction *transaction;
+	struct list transaction_link;
 	uint64_t queued_seq;
 	uint64_t request;
 	uint32_t timeout_cs;
+	uint32_t vertex; /* of the search under way: its number and one, or 0 */
 	/* The caller's LVB as of the call, kept only where the grant may still write it: a
 	 * queued PW to EX conversion with an alternate mode (R-LVB-3, R-ALT-1). Else NULL. */
 	uint8_t *lvb;
@@ -161,11 +177,13 @@ struct engine {
 	struct record_table sessions;
 	struct record_table resources;
 	struct record_table locks;
+	struct record_table xids; /* transaction.c */
 	size_t queue_count[QUEUE_COUNT];
 	size_t sessions_ended_count;
 	size_t orphans_count;
 	struct pool lock_pool;
 	struct pool wait_pool;
+	struct pool xid_pool;
 	/* Scratch of one apply. */
 	struct record **dirty;
 	size_t dirty_count;
@@ -191,6 +209,13 @@ void store_done(struct engine *e);
 /* So many are about to come: no table grows in between. A hint, from foreign bytes maybe. */
 void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint64_t locks);
 
+void table_insert(struct record_table *t, struct record *record, uint32_t hash);
+void table_remove(struct record_table *t, struct record *record);
+/* The chain in which a record with that hash would be, not all of which have it. */
+struct record *table_first(const struct record_table *t, uint32_t hash);
+/* Frees the table, not what is in it. */
+void table_done(struct record_table *t);
+
 void record_dirty(struct engine *e, struct record *record);
 /* Brings the digest up to date and frees what died. */
 void records_flush(struct engine *e);
@@ -212,18 +237,34 @@ void lock_remove(struct engine *e, struct lock *lock);
 /* Another session becomes the owner (adoption). */
 void lock_owner_set(struct engine *e, struct lock *lock, struct session *s);
 void lock_granted_set(struct engine *e, struct lock *lock, int mode);
-/* Gives it a struct lock_wait. */
+/* Gives it a struct lock_wait, with its place in its transaction: the xid is known by now. */
 void lock_wait_begin(struct engine *e, struct lock *lock);
 void lock_wait_end(struct engine *e, struct lock *lock);
 
 void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes);
 bool lock_is_orphan(const struct lock *lock);
 
+/* --- transaction.c ------------------------------------------------------------------------ */
+
+void xids_init(struct engine *e);
+void xids_done(struct engine *e);
+void transaction_init(struct transaction *t);
+/* NULL when nothing of that transaction waits. */
+struct transaction *transaction_find(const struct engine *e, struct session *s, uint64_t xid);
+struct transaction *lock_transaction(const struct engine *e, const struct lock *lock);
+/* A lock with its struct lock_wait begins and ends to wait. */
+void transaction_join(struct engine *e, struct lock *lock);
+void transaction_leave(struct engine *e, struct lock *lock);
+/* Of all of them together, for engine_check(). */
+size_t transactions_waits_count(const struct engine *e);
+
 /* --- queue.c ------------------------------------------------------------------------------ */
 
 struct list *resource_queue(const struct resource *r, enum engine_queue queue);
 struct lock *queue_first(const struct resource *r, enum engine_queue queue);
 struct lock *lock_of_link(struct list *link);
+/* The lock right before it on C or W; C comes before W. NULL when there is none. */
+struct lock *queue_ahead(const struct lock *lock);
 /* Strict order of two locks of one queue of one resource. */
 bool lock_order_before(const struct lock *a, const struct lock *b);
 /* At its place. */
@@ -343,6 +384,12 @@ const char *check_resource(const struct engine *e, const struct resource *r,
 /* Members and sessions, without a look at their locks. */
 const char *check_owners_kept(const struct engine *e);
 
+/* --- query.c ------------------------------------------------------------------------------ */
+
+void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret);
+/* R-DLK-4 (b): @other is queued ahead of @lock, and @lock respects the order. */
+bool lock_is_ahead(const struct lock *other, const struct lock *lock);
+
 /* --- op families -------------------------------------------------------------------------- */
 
 void apply_lock(struct apply *a, struct session *s);
@@ -350,6 +397,7 @@ void apply_convert(struct apply *a, struct lock *lock);
 void apply_unlock(struct apply *a, struct lock *lock);
 void apply_cancel(struct apply *a, struct lock *lock, int status);
 void apply_timeout(struct apply *a);
+void apply_deadlock_search(struct apply *a);
 void apply_session_begin(struct apply *a);
 void apply_session_end(struct apply *a, struct session *s);
 void apply_adopt(struct apply *a, struct session *s);

@@ -10,7 +10,7 @@
 
 #include "plugin/engine/engine_private.h"
 
-static void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret)
+void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret)
 {
 	const struct session *s = lock->session;
 
@@ -26,6 +26,7 @@ static void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret
 	ret->token = lock->token;
 	ret->queued_seq = lock->wait ? lock->wait->queued_seq : 0;
 	ret->time_ms = lock->time_ms;
+	ret->xid = lock->xid;
 	ret->pid = s->pid;
 	ret->uid = s->uid;
 	memcpy(ret->comm, s->comm, sizeof(s->comm));
@@ -151,8 +152,7 @@ void engine_locks_visit(const struct engine *e, const void *name, size_t name_le
 	}
 }
 
-/* R-DLK-4 (b): @other is queued ahead of @lock and @lock respects the order. */
-static bool is_ahead(const struct lock *other, const struct lock *lock)
+bool lock_is_ahead(const struct lock *other, const struct lock *lock)
 {
 	if (lock->flags & LOCKSTEP_LKF_NOORDER || other->queue == ENGINE_QUEUE_GRANTED) {
 		return false;
@@ -180,7 +180,7 @@ void engine_blockers_visit(const struct engine *e, const struct engine_lock_info
 			const struct lock *other = lock_of_link(at);
 			bool conflict = !mode_compatible(other->granted, lock->requested);
 
-			if (other == lock || (!conflict && !is_ahead(other, lock))) {
+			if (other == lock || (!conflict && !lock_is_ahead(other, lock))) {
 				continue;
 			}
 			lock_info_fill(other, &info);

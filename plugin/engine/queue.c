@@ -27,6 +27,18 @@ struct lock *queue_first(const struct resource *r, enum engine_queue queue)
 	return list_empty(head) ? NULL : lock_of_link(head->next);
 }
 
+struct lock *queue_ahead(const struct lock *lock)
+{
+	struct list *convert = resource_queue(lock->resource, ENGINE_QUEUE_CONVERT);
+	struct list *before = lock->queue_link.prev;
+
+	ls_assert(lock->wait);
+	if (before == resource_queue(lock->resource, ENGINE_QUEUE_WAIT)) {
+		before = convert->prev;
+	}
+	return before == convert ? NULL : lock_of_link(before);
+}
+
 /*
  * The order keys. G: (token, grant_index), the order in which the present modes were granted.
  * C and W: the seq of the queueing, at most one lock per seq; a HEADQUE lock goes before all

@@ -43,7 +43,7 @@ static void table_resize(struct record_table *t, size_t size)
 	t->size = size;
 }
 
-static void table_insert(struct record_table *t, struct record *record, uint32_t hash)
+void table_insert(struct record_table *t, struct record *record, uint32_t hash)
 {
 	if (t->count >= t->size) {
 		table_resize(t, t->size ? t->size * 2 : TABLE_SIZE_MIN);
@@ -56,7 +56,7 @@ static void table_insert(struct record_table *t, struct record *record, uint32_t
 	t->count++;
 }
 
-static void table_remove(struct record_table *t, struct record *record)
+void table_remove(struct record_table *t, struct record *record)
 {
 	struct record **at = &t->buckets[record->hash & (t->size - 1)];
 
@@ -69,9 +69,15 @@ static void table_remove(struct record_table *t, struct record *record)
 	t->count--;
 }
 
-static struct record *table_first(const struct record_table *t, uint32_t hash)
+struct record *table_first(const struct record_table *t, uint32_t hash)
 {
 	return t->size ? t->buckets[hash & (t->size - 1)] : NULL;
+}
+
+void table_done(struct record_table *t)
+{
+	free(t->buckets);
+	memset(t, 0, sizeof(*t));
 }
 
 /* Of a session number or an lkid on that node. */
@@ -146,7 +152,7 @@ void records_flush(struct engine *e)
 	e->dirty_count = 0;
 }
 
-static void table_done(struct engine *e, struct record_table *t)
+static void table_free(struct engine *e, struct record_table *t)
 {
 	for (size_t i = 0; i < t->size; i++) {
 		struct record *record = t->buckets[i];
@@ -161,7 +167,7 @@ static void table_done(struct engine *e, struct record_table *t)
 			record = next;
 		}
 	}
-	free(t->buckets);
+	table_done(t);
 }
 
 void store_init(struct engine *e)
@@ -169,6 +175,7 @@ void store_init(struct engine *e)
 	list_init(&e->members);
 	pool_init(&e->lock_pool, sizeof(struct lock), LOCKS_PER_SLAB);
 	pool_init(&e->wait_pool, sizeof(struct lock_wait), WAITS_PER_SLAB);
+	xids_init(e);
 }
 
 static void table_expect(struct record_table *t, uint64_t count)
@@ -193,9 +200,10 @@ void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint6
 void store_done(struct engine *e)
 {
 	records_flush(e);
-	table_done(e, &e->locks);
-	table_done(e, &e->resources);
-	table_done(e, &e->sessions);
+	table_free(e, &e->locks);
+	table_free(e, &e->resources);
+	table_free(e, &e->sessions);
+	xids_done(e);
 	list_for_each_safe(at, &e->members) {
 		record_free(e, &list_entry(at, struct member, link)->record);
 	}
@@ -260,6 +268,7 @@ struct session *session_new(struct engine *e, struct member *m, uint32_t number)
 	s->member = m;
 	s->number = number;
 	list_init(&s->locks);
+	transaction_init(&s->transaction);
 	list_push_tail(&m->sessions, &s->member_link);
 	table_insert(&e->sessions, &s->record, owned_hash(m->nodeid, m->incarnation, number));
 	record_dirty(e, &s->record);
@@ -449,11 +458,14 @@ void lock_wait_begin(struct engine *e, struct lock *lock)
 {
 	ls_assert(!lock->wait);
 	lock->wait = pool_get(&e->wait_pool);
+	lock->wait->lock = lock;
+	transaction_join(e, lock);
 }
 
 void lock_wait_end(struct engine *e, struct lock *lock)
 {
 	if (lock->wait) {
+		transaction_leave(e, lock);
 		free(lock->wait->lvb);
 		pool_put(&e->wait_pool, lock->wait);
 		lock->wait = NULL;

@@ -67,15 +67,35 @@ static const struct {
 	{ "EUNLOCK", LOCKSTEP_EUNLOCK },
 };
 
-struct script *script_new(void)
+static struct script *script_of(uint32_t deadlock_wait_ms, uint8_t xid_scope)
 {
 	struct script *s = calloc(1, sizeof(*s));
-	struct engine_config config = { .lvb_len = LVB_LEN, .seq_base = 1000 };
+	struct engine_config config = {
+		.lvb_len = LVB_LEN,
+		.deadlock_wait_ms = deadlock_wait_ms,
+		.xid_scope = xid_scope,
+		.seq_base = 1000,
+	};
 
 	assert_non_null(s);
 	s->engine = engine_new(&config);
 	s->lkid_next = 1;
 	return s;
+}
+
+struct script *script_new(void)
+{
+	return script_of(10000, 0);
+}
+
+struct script *script_new_xid_scope_cluster(void)
+{
+	return script_of(10000, 1);
+}
+
+struct script *script_new_no_deadlock_wait(void)
+{
+	return script_of(0, 0);
 }
 
 void script_free(struct script *s)
@@ -301,7 +321,7 @@ static struct engine_op op_of_session(struct script *s, char letter, enum engine
 	op.nodeid = session->node;
 	op.incarnation = INCARNATION;
 	op.session = (uint32_t)(letter - 'A' + 1);
-	if (type != ENGINE_OP_TIMEOUT) {
+	if (type != ENGINE_OP_TIMEOUT && type != ENGINE_OP_DEADLOCK_SEARCH) {
 		op.request = ++session->request;
 	}
 	return op;
@@ -393,6 +413,7 @@ static bool lock_command(struct script *s, const char *lock, const char *verb, c
 		{ "deadlock", ENGINE_OP_DEADLOCK_CANCEL, false },
 		{ "adopt", ENGINE_OP_ADOPT, true },
 		{ "timeout", ENGINE_OP_TIMEOUT, false },
+		{ "search", ENGINE_OP_DEADLOCK_SEARCH, false },
 	};
 	struct script_session *session = session_of(s, lock[0]);
 	size_t i = 0;
@@ -424,7 +445,8 @@ static bool lock_command(struct script *s, const char *lock, const char *verb, c
 		op.lvb = args.lvb;
 		op.lvb_len = LVB_LEN;
 	}
-	if (op.type == ENGINE_OP_TIMEOUT && !args.seq_given) {
+	if ((op.type == ENGINE_OP_TIMEOUT || op.type == ENGINE_OP_DEADLOCK_SEARCH) &&
+	    !args.seq_given) {
 		struct engine_lock_info info;
 
 		if (engine_lock_find(s->engine, op.nodeid, op.incarnation, op.lkid, &info)) {

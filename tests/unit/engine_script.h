@@ -11,6 +11,7 @@
  *   A unlock [WORD...]
  *   A cancel | A deadlock       (deadlock: R-CAN-8)
  *   A timeout [seq=N]           N: seq of the queueing, without it the right one
+ *   A search [seq=N]            the deadlock search of its node on behalf of the lock
  *   A adopt MODE [WORD...]      the adopted lock is named A from then on
  *   A end                       the session ends
  *   A purge NODE PID
@@ -37,8 +38,11 @@
 
 struct script;
 
-/* LVB length 8. */
+/* LVB length 8, deadlock search on, xids of one node. */
 struct script *script_new(void);
+/* The same with this attribute in another way. */
+struct script *script_new_xid_scope_cluster(void);
+struct script *script_new_no_deadlock_wait(void);
 void script_free(struct script *s);
 
 void script_step(struct script *s, const char *command, const char *effects, const char *file,
