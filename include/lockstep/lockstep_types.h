@@ -48,6 +48,16 @@ extern "C" {
 #define LOCKSTEP_SBF_VALNOTVALID 0x02u /* the lock value block is stale */
 #define LOCKSTEP_SBF_ALTMODE     0x04u /* granted in the alternate mode */
 
+/* Flags of a lockspace at its creation, as DLM_LSFL_*. They matter on the node that gives them only. */
+#define LOCKSTEP_LSFL_NODIR    0x1u /* accepted, no effect */
+#define LOCKSTEP_LSFL_TIMEWARN 0x2u /* log locks that have been queued for 5 s */
+#define LOCKSTEP_LSFL_FS       0x4u /* accepted, no effect */
+#define LOCKSTEP_LSFL_NEWEXCL  0x8u /* EEXIST when this node is in the lockspace already */
+
+/* Do transaction ids (xid) of different nodes name the same transaction? 0 leaves it open. */
+#define LOCKSTEP_XID_SCOPE_NODE    1
+#define LOCKSTEP_XID_SCOPE_CLUSTER 2
+
 /* Final statuses that are no errno, as DLM_ECANCEL and DLM_EUNLOCK. Positive in the lksb. */
 #define LOCKSTEP_ECANCEL 0x10001
 #define LOCKSTEP_EUNLOCK 0x10002
@@ -58,6 +68,7 @@ extern "C" {
 #define LOCKSTEP_SPACE_MAX     64   /* lockspace name, 1..64 */
 #define LOCKSTEP_LVB_MAX       1024 /* a lockspace's LVB length: multiple of 8, 8..1024 */
 #define LOCKSTEP_LVB_DEFAULT   32
+#define LOCKSTEP_DEADLOCK_WAIT_DEFAULT 10000 /* ms queued before a deadlock is searched for */
 #define LOCKSTEP_COMM_MAX      16   /* command name of a session's process */
 #define LOCKSTEP_NODE_NAME_MAX 64
 #define LOCKSTEP_NODES_MAX     64   /* members of one lockspace */

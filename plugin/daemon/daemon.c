@@ -108,10 +108,14 @@ static void perform(struct daemon *d, const struct node_action *a)
 	case NODE_ACTION_BAST:
 	case NODE_ACTION_LOST:
 	case NODE_ACTION_KILL:
+	case NODE_ACTION_REPLY:
 		ipc_server_action(d->ipc, a);
 		break;
 	case NODE_ACTION_RESERVE:
 		state_file_store(d->state_file, a->token);
+		break;
+	case NODE_ACTION_SPACE_FAILED:
+		spaces_failed(d->spaces, a->name, a->status);
 		break;
 	case NODE_ACTION_LOG:
 		action_log(a);

@@ -333,6 +333,9 @@ static int space_status(struct daemon *d, const char *space)
 {
 	struct node_space_info info;
 
+	if (spaces_failure(d->spaces, space)) {
+		return spaces_failure(d->spaces, space); /* although the node may still be leaving it */
+	}
 	if (d->node && node_space_info_find(d->node, space, &info)) {
 		return info.ready ? 0 : EINPROGRESS;
 	}
@@ -351,6 +354,7 @@ static int fence_ack(struct daemon *d, const struct admin *admin, uint32_t nodei
 static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 		const struct ipc_query *query, struct ipc_result *result)
 {
+	struct node_attributes want = { .lvb_len = 0 };
 	struct daemon *d = a->daemon;
 	unsigned int count = 0;
 	int rc;
@@ -360,8 +364,9 @@ static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 	}
 	switch (id) {
 	case IPC_MSG_SPACE_CREATE:
-		rc = spaces_create(d->spaces, daemon_node(d), query->space, query->lvb_len,
-				   query->flags, admin->uid, admin->gid);
+		want.lvb_len = query->lvb_len;
+		rc = spaces_create(d->spaces, daemon_node(d), query->space, &want, query->flags,
+				   admin->uid, admin->gid);
 		qb_log(LOG_INFO, "uid %u creates lockspace \"%s\": %s", admin->uid, query->space,
 		       rc == 0 ? "accepted" : strerror(rc));
 		return rc;

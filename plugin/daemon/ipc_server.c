@@ -389,6 +389,22 @@ static void lost_push(struct session *session, int32_t status)
 	event_push(session, &event);
 }
 
+/* R-ORPH-3: the call has waited for this. */
+static void reply_send(struct session *session, const struct node_action *a)
+{
+	struct buf *out = &session->server->out;
+	struct ipc_result result = { .tag = a->value,
+				     .error = (uint32_t)a->status,
+				     .lkid = a->lkid,
+				     .token = a->token };
+
+	if (session->c) {
+		buf_clear(out);
+		ipc_result_encode(&result, out);
+		(void)ipc_response_send(session->c, IPC_MSG_SUBMIT, out->data, out->size);
+	}
+}
+
 void ipc_server_action(struct ipc_server *s, const struct node_action *a)
 {
 	struct session *session = find(s, a->conn);
@@ -418,6 +434,9 @@ void ipc_server_action(struct ipc_server *s, const struct node_action *a)
 	case NODE_ACTION_LOST:
 		lost_push(session, a->status);
 		break;
+	case NODE_ACTION_REPLY:
+		reply_send(session, a);
+		break;
 	case NODE_ACTION_KILL:
 		session->kill_for_node = true;
 		session_kill(session);
@@ -434,8 +453,8 @@ static int node_open_session(struct session *session)
 	struct node_open open = {
 		.space = session->open.space,
 		.create = session->open.flags & LOCKSTEP_OPEN_CREATE,
-		.lvb_len = session->open.lvb_len,
-		.personality = session->open.personality,
+		.want = { .lvb_len = session->open.lvb_len,
+			  .personality = session->open.personality },
 		.pid = (uint32_t)session->peer.pid,
 		.uid = session->uid,
 		.comm = session->open.comm,
@@ -485,7 +504,9 @@ static int session_open(struct session *session)
 		return EACCES;
 	}
 	if (!exists) {
-		int rc = spaces_create(d->spaces, daemon_node(d), open->space, open->lvb_len,
+		const struct node_attributes want = { .lvb_len = open->lvb_len,
+						      .personality = open->personality };
+		int rc = spaces_create(d->spaces, daemon_node(d), open->space, &want,
 				       open->mode, session->uid, session->gid);
 
 		daemon_dirty(d);
@@ -525,8 +546,9 @@ static void open_process(struct session *session, const void *body, size_t size,
 	}
 }
 
+/* *ret_later: reply_send() answers. */
 static void submit_process(struct session *session, const void *body, size_t size,
-			   struct ipc_result *result)
+			   struct ipc_result *result, bool *ret_later)
 {
 	struct daemon *d = session->server->daemon;
 	struct node_submit op = { 0 };
@@ -558,6 +580,7 @@ static void submit_process(struct session *session, const void *body, size_t siz
 	op.name_len = m.name_len;
 	op.lvb = m.lvb;
 	op.lvb_len = m.lvb_len;
+	op.tag = m.tag;
 	result->completes = true;
 	result->error = (uint32_t)node_submit(d->node, session->conn, &op, &result->lkid,
 					      &result->completes);
@@ -566,6 +589,7 @@ static void submit_process(struct session *session, const void *body, size_t siz
 		result->lkid = 0;
 	} else {
 		daemon_dirty(d);
+		*ret_later = op.type == ENGINE_OP_ADOPT;
 	}
 }
 
@@ -601,6 +625,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	struct session *session = qb_ipcs_context_get(c);
 	struct qb_ipc_request_header header;
 	struct ipc_result result = { 0 };
+	bool later = false;
 	const uint8_t *body;
 	struct buf *out;
 	int32_t id;
@@ -619,7 +644,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		open_process(session, body, size, &result);
 		break;
 	case IPC_MSG_SUBMIT:
-		submit_process(session, body, size, &result);
+		submit_process(session, body, size, &result, &later);
 		break;
 	case IPC_MSG_OPEN_STATUS:
 		open_status_process(session, body, size, &result);
@@ -628,10 +653,12 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		result.error = EOPNOTSUPP;
 		break;
 	}
-	out = &session->server->out;
-	buf_clear(out);
-	ipc_result_encode(&result, out);
-	(void)ipc_response_send(c, id, out->data, out->size);
+	if (!later) {
+		out = &session->server->out;
+		buf_clear(out);
+		ipc_result_encode(&result, out);
+		(void)ipc_response_send(c, id, out->data, out->size);
+	}
 	events_flush(session);
 	return 0;
 }

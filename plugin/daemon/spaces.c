@@ -9,24 +9,34 @@
 
 #include "lib/base/assert.h"
 #include "lib/base/list.h"
+#include "lib/base/text.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/node/node.h"
 
+#define FAILURES_MAX 64
 #define MODE_DEFAULT 0660 /* as Debian's udev rule gives for the kernel's lockspaces */
 
 struct space {
 	struct list link;
 	char name[LOCKSTEP_SPACE_MAX + 1];
 	unsigned int count;
-	uint16_t lvb_len;
+	struct node_attributes want;
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
 };
 
+/* A lockspace that could not be joined: kept for whoever waits for it. */
+struct failure {
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	int error;
+};
+
 struct spaces {
 	struct list list;
+	struct failure failures[FAILURES_MAX];
+	size_t failures_next; /* the oldest one */
 };
 
 struct spaces *spaces_new(void)
@@ -79,24 +89,74 @@ static struct space *find(const struct spaces *s, const char *name)
 	return NULL;
 }
 
-int spaces_create(struct spaces *s, struct node *n, const char *name, uint16_t lvb_len,
-		  mode_t mode, uid_t uid, gid_t gid)
+static struct failure *failure_find(const struct spaces *s, const char *name)
 {
+	for (size_t i = 0; i < FAILURES_MAX; i++) {
+		if (s->failures[i].error != 0 && strcmp(s->failures[i].name, name) == 0) {
+			return (struct failure *)&s->failures[i];
+		}
+	}
+	return NULL;
+}
+
+static void space_remove(struct space *space)
+{
+	list_remove(&space->link);
+	free(space);
+}
+
+void spaces_failed(struct spaces *s, const char *name, int error)
+{
+	struct space *space = find(s, name);
+	struct failure *f = failure_find(s, name);
+
+	if (!f) {
+		f = &s->failures[s->failures_next++ % FAILURES_MAX];
+	}
+	(void)base_format(f->name, sizeof(f->name), "%s", name);
+	f->error = error;
+	if (space) {
+		space_remove(space);
+	}
+}
+
+int spaces_failure(const struct spaces *s, const char *name)
+{
+	const struct failure *f = failure_find(s, name);
+
+	return f ? f->error : 0;
+}
+
+int spaces_create(struct spaces *s, struct node *n, const char *name,
+		  const struct node_attributes *want, mode_t mode, uid_t uid, gid_t gid)
+{
+	static const struct node_attributes nothing = { .lvb_len = 0 };
 	struct space *space = find(s, name);
 	int rc;
 
-	if (!spaces_name_valid(name) || lvb_len > LOCKSTEP_LVB_MAX || lvb_len % 8 != 0) {
+	want = want ? want : &nothing;
+	if (!spaces_name_valid(name) || want->lvb_len > LOCKSTEP_LVB_MAX ||
+	    want->lvb_len % 8 != 0) {
 		return EINVAL;
 	}
-	rc = n ? node_space_create(n, name, lvb_len) : 0;
+	if (!n && space && want->flags & LOCKSTEP_LSFL_NEWEXCL) {
+		return EEXIST;
+	}
+	rc = n ? node_space_create(n, name, want) : 0;
 	if (rc != 0) {
 		return rc;
+	}
+	struct failure *f = failure_find(s, name);
+
+	if (f) {
+		f->error = 0;
 	}
 	if (!space) {
 		space = calloc(1, sizeof(*space));
 		ls_assert(space != NULL);
 		memcpy(space->name, name, strlen(name) + 1);
-		space->lvb_len = lvb_len;
+		space->want = *want;
+		space->want.flags &= ~LOCKSTEP_LSFL_NEWEXCL; /* for spaces_join() */
 		space->mode = mode != 0 ? mode & 0777 : MODE_DEFAULT;
 		space->uid = uid;
 		space->gid = gid;
@@ -126,8 +186,7 @@ int spaces_release(struct spaces *s, struct node *n, const char *name, unsigned 
 	if (space) {
 		space->count = count;
 		if (count == 0) {
-			list_remove(&space->link);
-			free(space);
+			space_remove(space);
 		}
 	}
 	*ret_count = count;
@@ -140,7 +199,7 @@ void spaces_join(struct spaces *s, struct node *n)
 		struct space *space = list_entry(pos, struct space, link);
 
 		for (unsigned int i = 0; i < space->count; i++) {
-			int rc = node_space_create(n, space->name, space->lvb_len);
+			int rc = node_space_create(n, space->name, &space->want);
 
 			if (rc != 0) {
 				qb_log(LOG_ERR, "cannot join lockspace \"%s\": %s", space->name,

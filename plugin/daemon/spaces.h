@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 struct node;
+struct node_attributes;
 struct spaces;
 
 struct spaces *spaces_new(void);
@@ -20,13 +21,17 @@ struct spaces *spaces_free(struct spaces *s);
 /* R-LS-1, and printable by anybody. */
 bool spaces_name_valid(const char *name);
 
-/* One more on the create count. @mode 0: 0660. Owner and mode are those of the first. @n may be
- * NULL: it is joined when there is a node. 0 or a positive errno. */
-int spaces_create(struct spaces *s, struct node *n, const char *name, uint16_t lvb_len,
-		  mode_t mode, uid_t uid, gid_t gid);
+/* As node_space_create(), @want NULL too. @mode 0: 0660. Owner and mode are those of the first. @n may be NULL: it is
+ * joined when there is a node. */
+int spaces_create(struct spaces *s, struct node *n, const char *name,
+		  const struct node_attributes *want, mode_t mode, uid_t uid, gid_t gid);
 /* As node_space_release(); works without a node too. */
 int spaces_release(struct spaces *s, struct node *n, const char *name, unsigned int force,
 		   unsigned int *ret_count);
+/* The node has left it again, since it could not be joined (@error). */
+void spaces_failed(struct spaces *s, const char *name, int error);
+/* Why the last attempt to join it failed; 0: it did not, or another one has been made. */
+int spaces_failure(const struct spaces *s, const char *name);
 /* For a new node object. */
 void spaces_join(struct spaces *s, struct node *n);
 /* Is it there (on this node)? */

@@ -200,7 +200,7 @@ static void space_info_fill(const struct space *s, struct node_space_info *ret)
 	ret->view = s->view;
 	ret->local_sessions = s->sessions_count;
 	ret->ready = space_serving(s);
-	ret->lvb_len = s->lvb_len;
+	ret->lvb_len = s->want.lvb_len ? s->want.lvb_len : LOCKSTEP_LVB_DEFAULT;
 	if (!ret->ready) {
 		return;
 	}
@@ -446,6 +446,7 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_CASTS] = "casts",
 		[COUNTER_STABLE_WAITS] = "stable_waits",
 		[COUNTER_WINDOW_FULL] = "window_full",
+		[COUNTER_TIME_WARNINGS] = "time_warnings",
 	};
 
 	if (index >= COUNTER_COUNT) {

@@ -37,6 +37,7 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(batch_bytes, 8192);
 	DEFAULT(session_locks_max, 100000);
 	DEFAULT(session_events_max, 10000);
+	DEFAULT(outbox_ops_max, 16384);
 	DEFAULT(spaces_max, 64);
 	DEFAULT(sessions_max, 4096);
 	DEFAULT(confirm_timeout_ms, 5000);
@@ -72,7 +73,7 @@ struct node *node_free(struct node *n)
 		(void)space_free(list_entry(item, struct space, item));
 	}
 	list_for_each_safe(item, &n->sessions) {
-		session_free(list_entry(item, struct session, node_item));
+		session_free(n, list_entry(item, struct session, node_item));
 	}
 	daemons_clear(n);
 	list_for_each_safe(item, &n->actions) {
@@ -82,6 +83,7 @@ struct node *node_free(struct node *n)
 		(void)action_free(a);
 	}
 	(void)action_free(n->current);
+	free(n->conn_hash);
 	free(n);
 	return NULL;
 }
@@ -280,8 +282,14 @@ void node_name_set(struct node *n, uint32_t nodeid, const char *name)
 
 void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms)
 {
+	/* Before the first event there is nothing that could have waited. */
+	uint64_t elapsed_ms = n->now_ms != 0 && now_ms > n->now_ms ? now_ms - n->now_ms : 0;
+
 	n->now_ms = now_ms;
 	n->wall_ms = wall_ms;
+	list_for_each(item, &n->spaces) {
+		wait_tick(list_entry(item, struct space, item), elapsed_ms);
+	}
 }
 
 void node_flush(struct node *n)
@@ -321,24 +329,52 @@ static bool space_name_valid(const char *name)
 	return true;
 }
 
-int node_space_create(struct node *n, const char *space, uint16_t lvb_len)
+static bool attributes_valid(const struct node_attributes *a)
 {
-	if (!space_name_valid(space) ||
-	    (lvb_len != 0 && (lvb_len < 8 || lvb_len > LOCKSTEP_LVB_MAX || lvb_len % 8 != 0))) {
+	return a->xid_scope <= 1 &&
+	       (a->lvb_len == 0 || (a->lvb_len >= 8 && a->lvb_len <= LOCKSTEP_LVB_MAX &&
+				    a->lvb_len % 8 == 0));
+}
+
+/* Is everything that @more names named by @want with the same value? */
+static bool attributes_covered(const struct node_attributes *want,
+			       const struct node_attributes *more)
+{
+	return (more->lvb_len == 0 || more->lvb_len == want->lvb_len) &&
+	       (!more->deadlock_wait_named ||
+		(want->deadlock_wait_named && more->deadlock_wait_ms == want->deadlock_wait_ms)) &&
+	       (!more->xid_scope_named ||
+		(want->xid_scope_named && more->xid_scope == want->xid_scope));
+}
+
+/* R-LS-3 for a lockspace that is joined here. */
+static int space_create_again(struct space *s, const struct node_attributes *want)
+{
+	if (s->leaving || s->node->stopping) {
+		return EAGAIN;
+	}
+	if (want->flags & LOCKSTEP_LSFL_NEWEXCL) {
+		return EEXIST;
+	}
+	if (s->engine ? !space_attributes_match(s, want) : !attributes_covered(&s->want, want)) {
+		return s->engine ? EPROTO : EAGAIN;
+	}
+	s->create_count++;
+	return 0;
+}
+
+int node_space_create(struct node *n, const char *space, const struct node_attributes *want)
+{
+	static const struct node_attributes nothing = { .lvb_len = 0 };
+
+	want = want ? want : &nothing;
+	if (!space_name_valid(space) || !attributes_valid(want)) {
 		return EINVAL;
 	}
 	struct space *s = node_space_find(n, space);
 
 	if (s) {
-		if (s->leaving || n->stopping) {
-			return EAGAIN;
-		}
-		if (s->engine && lvb_len != 0 &&
-		    engine_config_get(s->engine)->lvb_len != lvb_len) {
-			return EPROTO;
-		}
-		s->create_count++;
-		return 0;
+		return space_create_again(s, want);
 	}
 	if (n->stopping) {
 		return EAGAIN;
@@ -346,7 +382,7 @@ int node_space_create(struct node *n, const char *space, uint16_t lvb_len)
 	if (n->spaces_count >= n->config.spaces_max) {
 		return ENOSPC;
 	}
-	s = space_new(n, space, lvb_len);
+	s = space_new(n, space, want);
 	s->create_count = 1;
 	if (n->order_up) {
 		space_join(s);
@@ -359,28 +395,29 @@ static size_t space_local_locks(const struct space *s)
 	return s->engine ? engine_node_locks(s->engine, s->node->config.nodeid, s->incarnation) : 0;
 }
 
-/* R-LS-6 for a create count of 1. */
+/* R-LS-6 for a create count of 1, D-20: what counts is what sessions and orphans of this node own. */
 static int space_release_check(struct space *s, unsigned int force)
 {
-	size_t granted = 0;
-	bool undelivered = false;
+	size_t locks = space_local_locks(s);
+	size_t granted = locks; /* what no session here owns is an orphan, and granted */
+	bool busy = false;
 
 	list_for_each(item, &s->sessions) {
-		struct session *session = list_entry(item, struct session, item);
-		size_t one = 0;
+		const struct session *session = list_entry(item, struct session, item);
+		size_t of_session = 0;
+		size_t of_session_granted = 0;
 
 		if (s->engine) {
-			(void)engine_session_locks(s->engine, s->node->config.nodeid,
-						   s->incarnation, session->number, &one);
+			of_session = engine_session_locks(s->engine, s->node->config.nodeid,
+							  s->incarnation, session->number,
+							  &of_session_granted);
 		}
-		granted += one;
-		undelivered |= session->callbacks_count > 0 || session->locks_count > 0;
+		granted -= of_session - of_session_granted;
+		busy |= session->callbacks_count > 0 || session->backlog > 0 ||
+			session->locks_count > 0 || session->adoptions_count > 0;
 	}
-	if (force == 0 && (space_local_locks(s) > 0 || undelivered)) {
-		return EBUSY;
-	}
-	if (force == 1 && granted > 0) {
-		return EBUSY;
+	if ((force == 0 && (locks > 0 || busy)) || (force == 1 && granted > 0)) {
+		return s->ends_in_flight > 0 ? EAGAIN : EBUSY;
 	}
 	return 0;
 }
@@ -395,7 +432,7 @@ int node_space_release(struct node *n, const char *space, unsigned int force, un
 {
 	struct space *s = node_space_find(n, space);
 
-	if (!s) {
+	if (!s || s->leaving) {
 		return ENOENT;
 	}
 	if (force > 3) {
@@ -413,6 +450,9 @@ int node_space_release(struct node *n, const char *space, unsigned int force, un
 	s->create_count = 0;
 	*ret_count = 0;
 	space_release_start(s);
+	if (force == 3 && !s->lost) {
+		space_leave_now(s); /* as if the daemon had died: the others find out */
+	}
 	return 0;
 }
 

@@ -41,6 +41,7 @@ struct engine;
 #define NODE_GROUP_NAME_MAX 128 /* bytes of a CPG group name, without a NUL */
 #define NODE_DAEMONS_GROUP 0u   /* handle of the group of all daemons */
 #define NODE_MESSAGE_MAX 65536  /* largest message the node ever multicasts */
+#define NODE_TICK_MS 100        /* how far apart node_tick() comes, at most, when all is well */
 
 /* R-LOST-1: what happens to this node's clients when it is outside the quorate lineage. */
 enum node_on_lost {
@@ -65,6 +66,7 @@ struct node_config {
 	uint32_t batch_bytes;       /* ops are packed up to this size, 8192 */
 	uint32_t session_locks_max; /* 100000 */
 	uint32_t session_events_max; /* undelivered completions and ops in flight, 10000 */
+	uint32_t outbox_ops_max; /* ops of a lockspace that wait for the window, 16384 */
 	uint32_t spaces_max;        /* 64 */
 	uint32_t sessions_max;      /* on this node, 4096 */
 	uint32_t confirm_timeout_ms; /* R-STAB-4, 5000 */
@@ -133,8 +135,8 @@ void node_name_set(struct node *n, uint32_t nodeid, const char *name);
 
 /* --- time ------------------------------------------------------------------------------- */
 
-/* @now_ms monotonic; @wall_ms since the epoch (goes into ops, never into decisions). About ten times
- * a second, followed by node_flush(), and once before the first event. */
+/* @now_ms monotonic; @wall_ms since the epoch (goes into ops, never into decisions). Every
+ * NODE_TICK_MS, followed by node_flush(), and once before the first event. */
 void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms);
 /* End of a loop iteration: packs collected ops into messages, sends confirms, releases what has
  * become stable. */
@@ -145,11 +147,22 @@ void node_flush(struct node *n);
 /* Connections are numbers chosen by the driver, never reused within a process. */
 typedef uint64_t node_conn;
 
+/* What somebody wants of a lockspace (R-LS-8, R-LS-11). What he does not name is as it is there, or
+ * as it is by default when he creates it. All zero names nothing. */
+struct node_attributes {
+	uint16_t lvb_len;         /* 0: not named */
+	uint8_t personality;      /* enum engine_personality of who asks */
+	bool deadlock_wait_named;
+	bool xid_scope_named;
+	uint8_t xid_scope;        /* 0 node, 1 cluster (R-DLK-3) */
+	uint32_t deadlock_wait_ms; /* 0: no search (R-DLK-1) */
+	uint32_t flags;           /* LOCKSTEP_LSFL_*; of this node alone, never compared */
+};
+
 struct node_open {
 	const char *space;
 	bool create;          /* join the lockspace when this node is not in it */
-	uint16_t lvb_len;     /* 0: default, or the lockspace's */
-	uint8_t personality;
+	struct node_attributes want;
 	uint32_t pid;
 	uint32_t uid;
 	const char *comm;
@@ -159,6 +172,9 @@ struct node_open {
 int node_session_open(struct node *n, node_conn conn, const struct node_open *open);
 /* The connection is closed: R-PROC-1. Unknown connections are ignored. */
 void node_session_close(struct node *n, node_conn conn);
+/* So many callbacks of that session wait in the driver because the client does not take them: they
+ * count for its quota (R-CAST-5). */
+void node_session_backlog(struct node *n, node_conn conn, size_t count);
 
 struct node_submit {
 	enum engine_op_type type; /* LOCK, CONVERT, UNLOCK, CANCEL, DEADLOCK_CANCEL, ADOPT, PURGE */
@@ -172,24 +188,36 @@ struct node_submit {
 	size_t name_len;
 	const uint8_t *lvb; /* the caller's buffer with VALBLK: exactly the lockspace's length */
 	size_t lvb_len;
+	uint32_t tag;       /* ADOPT: repeated in the NODE_ACTION_REPLY */
+	uint32_t purge_nodeid; /* PURGE: R-PURGE-1 */
+	uint32_t purge_pid;
 };
 
 /*
  * Decides R-ERR-1/2 and, when accepted, queues the op for ordering. Returns 0 or a positive errno.
- * *ret_lkid is set for LOCK; *ret_completes is false for a cancel that has nothing to do.
+ * *ret_lkid is set for LOCK; *ret_completes is false for a cancel that has nothing to do and for a
+ * purge. An accepted ADOPT is answered by one NODE_ACTION_REPLY, unless the connection closes.
  */
 int node_submit(struct node *n, node_conn conn, const struct node_submit *op, uint32_t *ret_lkid,
 		bool *ret_completes);
+
+/* Does that purge take the session's own locks (and its undelivered callbacks)? */
+bool node_purge_is_own(const struct node *n, node_conn conn, uint32_t nodeid, uint32_t pid);
 
 /* The processes of a session that NODE_ACTION_KILL named are gone (pidfd, inheritors included). */
 void node_session_killed(struct node *n, node_conn conn);
 
 /* --- administration --------------------------------------------------------------------- */
 
-/* Adds one to the create count; joins when it was not a member. 0 or positive errno. The state is
- * in node_space_info(). */
-int node_space_create(struct node *n, const char *space, uint16_t lvb_len);
-/* R-LS-6. 0, EBUSY, ENOENT. *ret_count: create count left. */
+/*
+ * R-LS-3: adds one to the create count; joins when it was not a member. @want may be NULL. 0 or a
+ * positive errno: EINVAL; EEXIST it is joined and LOCKSTEP_LSFL_NEWEXCL given; EPROTO its
+ * attributes are others; EAGAIN they are not known yet, or it is being left; ENOSPC. The state is in
+ * node_space_info(); NODE_ACTION_SPACE_FAILED when the attributes turn out to be others.
+ */
+int node_space_create(struct node *n, const char *space, const struct node_attributes *want);
+/* R-LS-6. 0, EBUSY, ENOENT, EINVAL; EAGAIN: in the way are only sessions whose end is on its way.
+ * *ret_count: create count left. */
 int node_space_release(struct node *n, const char *space, unsigned int force,
 		       unsigned int *ret_count);
 /* R-COND-6. 0, EBUSY (that node is an active member), ENOENT (not configured), EAGAIN (not quorate
@@ -217,6 +245,8 @@ enum node_action_type {
 	NODE_ACTION_KILL,      /* LOST was sent; SIGKILL every process of `conn`, those that inherited the
 				* connection included, then node_session_killed() */
 	NODE_ACTION_RESERVE,   /* store `token` durably, then node_reserved() */
+	NODE_ACTION_REPLY,     /* answer of an ADOPT of `conn`: value = tag, status 0 or errno, lkid, token */
+	NODE_ACTION_SPACE_FAILED, /* `name` could not be joined (status): it has been left */
 	NODE_ACTION_LOG,       /* data is a text (no NUL); value is a syslog priority */
 };
 
@@ -230,7 +260,7 @@ struct node_action {
 	int8_t mode;
 	uint8_t sb_flags;
 	uint64_t token;
-	const char *name;    /* JOIN; NUL terminated */
+	const char *name;    /* JOIN, SPACE_FAILED; NUL terminated */
 	const uint8_t *data; /* MCAST bytes, LOG text, CAST LVB */
 	size_t size;
 };

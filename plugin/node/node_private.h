@@ -10,7 +10,11 @@
  *   electorate.c  may this part go on (R-VIEW-2)
  *   stream.c   delivery: epoch rule, hold and drop, apply, confirms, stable effects
  *   sync.c     state transfer
- *   session.c  sessions, busy rules, in-flight ops, packing
+ *   session.c  sessions and their callbacks
+ *   submit.c   what a client may submit now: errors in their order, busy rules
+ *   local_lock.c  the locks of sessions here, lkids
+ *   wait.c     time-outs, deadlock searches and warnings of queued locks
+ *   outbox.c   packing ops into messages
  *   info.c     looking in
  */
 #ifndef LOCKSTEP_NODE_PRIVATE_H
@@ -22,6 +26,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
+#include "lib/base/pool.h"
 #include "plugin/engine/engine.h"
 #include "plugin/node/node.h"
 #include "plugin/node/wire.h"
@@ -31,6 +36,7 @@
 /* A member is evicted when this many probes, confirm_timeout_ms / BEHIND_PROBES apart, came back and it
  * still owes: time in which the ring delivers nothing at all is held against nobody. */
 #define BEHIND_PROBES 5
+#define SPACE_SESSION_BUCKETS 1024 /* power of two */
 #define SYNC_WINDOW 8 /* snapshot chunks on the way at a time */
 
 struct action {
@@ -124,12 +130,14 @@ struct kept {
 	size_t size;
 };
 
-enum callback_kind { CALLBACK_CAST, CALLBACK_BAST };
+enum callback_kind { CALLBACK_CAST, CALLBACK_BAST, CALLBACK_REPLY };
 
 /* An effect for a session here that was not yet handed to the driver. */
 struct callback {
 	struct list item;
+	struct local_lock *lock; /* NULL: answer of an adoption that failed */
 	enum callback_kind kind;
+	uint32_t tag; /* REPLY */
 	bool needs_stable;
 	uint64_t seq;
 	uint32_t lkid;
@@ -144,33 +152,42 @@ struct callback {
 /* What the owner's node knows about a lock that the engine may not know yet or any more. */
 struct local_lock {
 	struct local_lock *hash_next;
-	struct list item; /* session.locks */
+	struct list item; /* session.locks, unless ended */
 	struct session *session;
+	struct local_wait *wait; /* while it is known to be on C or W */
 	uint32_t lkid;
+	uint32_t callbacks;     /* of it that wait in session.callbacks */
 	bool request_in_flight; /* request or conversion */
 	bool unlock_in_flight;
 	bool cancel_in_flight;
 	bool awaited;           /* a request's completion is still to come */
+	bool ended;             /* only its callbacks are left (R-LOCK-3) */
 };
 
 struct session {
 	struct list item;       /* space.sessions, in order of opening */
 	struct list node_item;  /* node.sessions */
+	struct session *number_next; /* in space.number_hash */
+	struct session *conn_next; /* in node.conn_hash */
 	node_conn conn;
 	struct space *space;    /* NULL once the session is dead */
 	uint32_t number;
 	uint32_t pid;
 	uint32_t uid;
 	uint8_t personality;
-	uint16_t lvb_len_wanted;
+	struct node_attributes want;
 	char comm[LOCKSTEP_COMM_MAX];
 	bool active;            /* READY was sent, SESSION_BEGIN is queued */
 	bool holding;           /* lost while it held locks: its processes must be gone first */
 	bool closed;            /* the connection is gone, `holding` is not yet settled */
 	uint64_t request;       /* last request number */
-	size_t in_flight;       /* requests and conversions not yet completed */
+	size_t in_flight;       /* requests, conversions and adoptions not yet completed */
 	struct list callbacks;
 	size_t callbacks_count;
+	size_t casts_count;     /* of them completions */
+	size_t backlog;         /* callbacks that wait in the driver */
+	struct list adoptions;  /* struct adoption */
+	size_t adoptions_count;
 	struct list locks;
 	size_t locks_count;
 };
@@ -193,7 +210,7 @@ struct space {
 	uint32_t group;
 	uint64_t incarnation; /* of this node in this group */
 	unsigned int create_count;
-	uint16_t lvb_len;     /* wanted by whoever created it here */
+	struct node_attributes want; /* of whoever created it here */
 	bool joined;          /* own join confchg seen */
 	bool leaving;         /* wants out */
 	bool leave_sent;
@@ -252,6 +269,8 @@ struct space {
 	size_t sent_ops_old;       /* sent OPS whose epoch is not the current one */
 	struct list resend;        /* struct pending */
 	struct list outbox;        /* struct pending */
+	size_t outbox_count;
+	struct buf encoded;        /* scratch of outbox_push() */
 
 	/* sync, as donor */
 	struct list transfers;     /* struct transfer */
@@ -272,11 +291,21 @@ struct space {
 	/* sessions here */
 	struct list sessions;
 	size_t sessions_count;
+	struct session *number_hash[SPACE_SESSION_BUCKETS];
 	uint32_t session_number;
+	size_t ends_in_flight; /* of sessions: their locks are still in the engine */
 	uint32_t lkid_last;
 	struct local_lock **lock_hash;
 	size_t lock_hash_size; /* power of two */
 	size_t lock_count;
+	struct pool lock_pool; /* struct local_lock */
+	/* What time does to queued locks (wait.c). */
+	uint64_t clock_ms;     /* runs while the lockspace does */
+	struct pool wait_pool;
+	struct list timeouts;
+	struct list searches;
+	struct list warnings;
+	bool search_in_flight;
 	size_t holding;        /* sessions of a lost space whose processes must go first */
 
 	struct engine_effects effects;
@@ -344,6 +373,7 @@ enum counter {
 	COUNTER_CASTS,
 	COUNTER_STABLE_WAITS,
 	COUNTER_WINDOW_FULL,
+	COUNTER_TIME_WARNINGS,
 	COUNTER_COUNT,
 };
 
@@ -382,6 +412,8 @@ struct node {
 	size_t spaces_count;
 	struct list sessions;
 	size_t sessions_count;
+	struct session **conn_hash;
+	size_t conn_hash_size; /* power of two */
 
 	struct list actions;
 	struct action *current; /* handed out last */
@@ -418,7 +450,9 @@ bool daemons_reserve(struct node *n, uint64_t value);
 uint64_t daemons_reserved_max(const struct node *n);
 
 /* space.c */
-struct space *space_new(struct node *n, const char *name, uint16_t lvb_len);
+struct space *space_new(struct node *n, const char *name, const struct node_attributes *want);
+/* R-LS-8, R-LS-11: is the lockspace, whose state is here, what somebody wants? */
+bool space_attributes_match(const struct space *s, const struct node_attributes *want);
 struct space *space_free(struct space *s);
 void space_join(struct space *s);
 void space_progress(struct space *s);
@@ -505,22 +539,53 @@ void sync_transfers_clear(struct space *s);
 
 /* session.c */
 struct session *session_by_conn(const struct node *n, node_conn conn);
-struct session *session_by_number(const struct space *s, uint32_t number);
+struct session *session_by_number(struct space *s, uint32_t number);
 void session_activate_all(struct space *s);
-void session_send_ops(struct space *s);
-/* An own op was applied: it is no longer in flight. */
+/* READY with @error for those that are not active yet. */
+void session_refuse_all(struct space *s, int error);
+/* Before and after the effects of an own op that was applied. */
 void session_op_applied(struct space *s, const struct engine_op *op);
-/* After its effects: forget the lock if it has ended. */
-void session_lock_settle(struct space *s, uint32_t lkid);
+void session_op_done(struct space *s, const struct engine_op *op);
 void session_effect(struct space *s, const struct engine_effect *effect);
+void session_callback_emit(struct session *session, struct callback *c);
+void session_adoption_add(struct session *session, uint64_t request, uint32_t tag);
+/* All its locks are being purged, by itself. */
+void session_purged(struct session *session);
 /* A slow view point: grants not told yet are made now, at @base, and what they read may be old. */
 void session_untold_renew(struct space *s, uint64_t base);
 /* Tells every session that it is lost. With @reset those that hold locks stay in the space until
  * their processes are gone (R-LOST-1). */
 void session_lose_all(struct space *s, bool reset);
-void session_free(struct session *session);
+void session_detach(struct session *session);
+void session_free(struct node *n, struct session *session);
 /* The processes of a session that held locks when its space was lost are gone. */
 void session_settled(struct session *session);
-struct local_lock *session_lock_find(const struct space *s, uint32_t lkid);
+
+/* local_lock.c */
+/* By lkid; ended ones too. */
+struct local_lock *local_lock_find(const struct space *s, uint32_t lkid);
+/* The lock of that number if it is alive and of that session (R-LOCK-5). */
+struct local_lock *local_lock_of(const struct session *session, uint32_t lkid);
+struct local_lock *local_lock_add(struct session *session, uint32_t lkid);
+/* Freed at once, or with the last of its callbacks. */
+void local_lock_end(struct local_lock *l);
+void local_lock_callback_gone(struct local_lock *l);
+uint32_t local_lock_id_next(struct space *s);
+
+/* wait.c */
+void wait_pool_init(struct space *s);
+void wait_tick(struct space *s, uint64_t elapsed_ms);
+/* The request @op was applied and has no completion yet. */
+void wait_begin(struct local_lock *l, const struct engine_op *op);
+void wait_end(struct local_lock *l);
+/* Orders what is due. */
+void wait_progress(struct space *s);
+
+/* outbox.c */
+void outbox_push(struct space *s, const struct engine_op *op);
+/* What that session has in it, its begin excepted. */
+void outbox_session_drop(struct space *s, uint32_t session);
+void outbox_clear(struct space *s);
+void outbox_send(struct space *s);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sessions of this node: what a client may submit now (lock-model.md section 16), what of it is in
- * flight, packing ops into messages, and the queue of callbacks per session.
+ * Sessions of this node from opening to their end, and their callbacks: what comes out of the apply
+ * of an op waits here in effect order (R-ORD-1, R-ORD-2) until it may be told (R-STAB-2).
  *
- * An op is in flight from submission to its apply here (R-BUSY-1). The engine does not know a lock
- * before its request is applied, so a `local_lock` stands for it from submission to its end.
+ *   open -> [waiting for state] --READY--> [active] --close--> its end op is queued, forgotten here
+ *                                             |
+ *                                             `--lost--> [holding] --processes gone--> forgotten
  */
 #include "config.h"
 
@@ -16,157 +17,284 @@
 #include "lib/base/digest.h"
 #include "plugin/node/node_private.h"
 
-#define LKID_MAX 0x7fffffffu
+/* An adoption on its way: the call waits for its answer (R-ORPH-3). */
+struct adoption {
+	struct list item; /* session.adoptions, in order of submission */
+	uint64_t request;
+	uint32_t tag;
+	bool purged; /* what it adopts goes with a purge submitted after it */
+};
 
-/* --- local locks ------------------------------------------------------------------------ */
+/* --- look-up ---------------------------------------------------------------------------- */
 
-static size_t lock_bucket(const struct space *s, uint32_t lkid)
+static size_t conn_bucket(const struct node *n, node_conn conn)
 {
-	return (size_t)base_mix64(lkid) & (s->lock_hash_size - 1);
+	return (size_t)base_mix64(conn) & (n->conn_hash_size - 1);
 }
 
-struct local_lock *session_lock_find(const struct space *s, uint32_t lkid)
+struct session *session_by_conn(const struct node *n, node_conn conn)
 {
-	if (s->lock_hash_size == 0) {
-		return NULL;
-	}
-	struct local_lock *l = s->lock_hash[lock_bucket(s, lkid)];
+	struct session *session =
+		n->conn_hash_size > 0 ? n->conn_hash[conn_bucket(n, conn)] : NULL;
 
-	while (l && l->lkid != lkid) {
-		l = l->hash_next;
+	while (session && session->conn != conn) {
+		session = session->conn_next;
 	}
-	return l;
+	return session;
 }
 
-static void lock_hash_grow(struct space *s)
+static void conn_hash_grow(struct node *n)
 {
-	size_t old_size = s->lock_hash_size;
-	struct local_lock **old = s->lock_hash;
+	size_t old_size = n->conn_hash_size;
+	struct session **old = n->conn_hash;
 
-	s->lock_hash_size = old_size ? old_size * 2 : 64;
-	s->lock_hash = calloc(s->lock_hash_size, sizeof(s->lock_hash[0]));
-	ls_assert(s->lock_hash);
+	n->conn_hash_size = old_size ? old_size * 2 : 64;
+	n->conn_hash = calloc(n->conn_hash_size, sizeof(n->conn_hash[0]));
+	ls_assert(n->conn_hash);
 	for (size_t i = 0; i < old_size; i++) {
-		for (struct local_lock *l = old[i], *next; l; l = next) {
-			size_t bucket = lock_bucket(s, l->lkid);
+		for (struct session *session = old[i], *next; session; session = next) {
+			struct session **at = &n->conn_hash[conn_bucket(n, session->conn)];
 
-			next = l->hash_next;
-			l->hash_next = s->lock_hash[bucket];
-			s->lock_hash[bucket] = l;
+			next = session->conn_next;
+			session->conn_next = *at;
+			*at = session;
 		}
 	}
 	free(old);
 }
 
-static struct local_lock *lock_add(struct space *s, struct session *session, uint32_t lkid)
+static void conn_add(struct node *n, struct session *session)
 {
-	struct local_lock *l = calloc(1, sizeof(*l));
-
-	ls_assert(l);
-	if (s->lock_count >= s->lock_hash_size) {
-		lock_hash_grow(s);
+	if (n->sessions_count >= n->conn_hash_size) {
+		conn_hash_grow(n);
 	}
-	size_t bucket = lock_bucket(s, lkid);
+	struct session **at = &n->conn_hash[conn_bucket(n, session->conn)];
 
-	l->lkid = lkid;
-	l->session = session;
-	l->hash_next = s->lock_hash[bucket];
-	s->lock_hash[bucket] = l;
-	s->lock_count++;
-	list_push_tail(&session->locks, &l->item);
-	session->locks_count++;
-	return l;
+	session->conn_next = *at;
+	*at = session;
+	list_push_tail(&n->sessions, &session->node_item);
+	n->sessions_count++;
 }
 
-static void lock_remove(struct space *s, struct local_lock *l)
+static void conn_remove(struct node *n, struct session *session)
 {
-	struct local_lock **at = &s->lock_hash[lock_bucket(s, l->lkid)];
+	struct session **at = &n->conn_hash[conn_bucket(n, session->conn)];
 
-	while (*at != l) {
-		at = &(*at)->hash_next;
+	while (*at != session) {
+		at = &(*at)->conn_next;
 	}
-	*at = l->hash_next;
-	s->lock_count--;
-	l->session->in_flight -= l->awaited ? 1 : 0;
-	list_remove(&l->item);
-	l->session->locks_count--;
-	free(l);
+	*at = session->conn_next;
+	list_remove(&session->node_item);
+	n->sessions_count--;
 }
 
-/* R-LOCK-2, R-LOCK-3: round and round, so that a number rests for 2^31 allocations. */
-static uint32_t lkid_next(struct space *s)
+/* Where the session of that number is, or would be. Numbers are given out upwards, so their low bits
+ * are an even spread. */
+static struct session **number_slot(struct space *s, uint32_t number)
 {
-	struct engine_lock_info info;
+	struct session **at = &s->number_hash[number & (SPACE_SESSION_BUCKETS - 1)];
 
-	do {
-		s->lkid_last = s->lkid_last >= LKID_MAX ? 1 : s->lkid_last + 1;
-	} while (session_lock_find(s, s->lkid_last) ||
-		 engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, s->lkid_last,
-				  &info));
-	return s->lkid_last;
-}
-
-/* --- sessions --------------------------------------------------------------------------- */
-
-struct session *session_by_conn(const struct node *n, node_conn conn)
-{
-	list_for_each(item, &n->sessions) {
-		struct session *session = list_entry(item, struct session, node_item);
-
-		if (session->conn == conn) {
-			return session;
-		}
+	while (*at && (*at)->number != number) {
+		at = &(*at)->number_next;
 	}
-	return NULL;
+	return at;
 }
 
-struct session *session_by_number(const struct space *s, uint32_t number)
+struct session *session_by_number(struct space *s, uint32_t number)
 {
-	list_for_each(item, &s->sessions) {
-		struct session *session = list_entry(item, struct session, item);
-
-		if (session->number == number) {
-			return session;
-		}
-	}
-	return NULL;
+	return *number_slot(s, number);
 }
 
+/* --- callbacks -------------------------------------------------------------------------- */
+
+static void callback_free(struct session *session, struct callback *c)
+{
+	list_remove(&c->item);
+	session->callbacks_count--;
+	session->casts_count -= c->kind == CALLBACK_CAST ? 1 : 0;
+	if (c->lock) {
+		local_lock_callback_gone(c->lock);
+	}
+	free(c);
+}
+
+/* Answers to a waiting call stay: the call is owed one. */
 static void callbacks_clear(struct session *session)
 {
 	list_for_each_safe(item, &session->callbacks) {
-		list_remove(item);
-		free(list_entry(item, struct callback, item));
+		struct callback *c = list_entry(item, struct callback, item);
+
+		if (c->kind != CALLBACK_REPLY) {
+			callback_free(session, c);
+		}
 	}
-	session->callbacks_count = 0;
 }
 
+static void reply_emit(const struct session *session, uint32_t tag, int status, uint32_t lkid,
+		       uint64_t token)
+{
+	struct node_action act = { .type = NODE_ACTION_REPLY,
+				   .conn = session->conn,
+				   .status = status,
+				   .value = tag,
+				   .lkid = lkid,
+				   .token = token };
+
+	node_act(session->space->node, &act);
+}
+
+void session_callback_emit(struct session *session, struct callback *c)
+{
+	struct node *n = session->space->node;
+	struct node_action act = {
+		.type = c->kind == CALLBACK_CAST ? NODE_ACTION_CAST : NODE_ACTION_BAST,
+		.conn = session->conn,
+		.status = c->status,
+		.mode = c->mode,
+		.sb_flags = c->sb_flags,
+		.token = c->token,
+		.lkid = c->lkid,
+		.data = c->lvb_len > 0 ? c->lvb : NULL,
+		.size = c->lvb_len,
+	};
+
+	if (c->kind == CALLBACK_REPLY) {
+		reply_emit(session, c->tag, c->status, c->lkid, c->token);
+	} else {
+		node_act(n, &act);
+		n->counters[c->kind == CALLBACK_CAST ? COUNTER_CASTS : COUNTER_BASTS]++;
+	}
+	callback_free(session, c);
+}
+
+static struct callback *callback_add(struct session *session, enum callback_kind kind,
+				     const struct engine_effect *effect)
+{
+	struct callback *c = malloc(sizeof(*c) + effect->lvb_len);
+
+	ls_assert(c);
+	*c = (struct callback){ .kind = kind,
+				.needs_stable = effect->needs_stable,
+				.seq = effect->seq,
+				.lkid = effect->lkid,
+				.status = effect->status,
+				.mode = effect->mode,
+				.sb_flags = effect->sb_flags,
+				.token = effect->token,
+				.lvb_len = effect->lvb_len };
+	if (effect->lvb_len > 0) {
+		memcpy(c->lvb, effect->lvb, effect->lvb_len);
+	}
+	list_push_tail(&session->callbacks, &c->item);
+	session->callbacks_count++;
+	session->casts_count += kind == CALLBACK_CAST ? 1 : 0;
+	return c;
+}
+
+/* --- adoption and purge ----------------------------------------------------------------- */
+
+void session_adoption_add(struct session *session, uint64_t request, uint32_t tag)
+{
+	struct adoption *a = calloc(1, sizeof(*a));
+
+	ls_assert(a);
+	a->request = request;
+	a->tag = tag;
+	list_push_tail(&session->adoptions, &a->item);
+	session->adoptions_count++;
+	session->in_flight++;
+}
+
+static void adoption_free(struct session *session, struct adoption *a)
+{
+	list_remove(&a->item);
+	session->adoptions_count--;
+	session->in_flight--;
+	free(a);
+}
+
+/* R-ORPH-1: decided; the lock is this session's from here on, and its caller hears of it when that
+ * is stable. */
+static void adoption_answered(struct session *session, const struct engine_effect *effect)
+{
+	list_for_each(item, &session->adoptions) {
+		struct adoption *a = list_entry(item, struct adoption, item);
+
+		if (a->request != effect->request) {
+			continue;
+		}
+		struct callback *c = callback_add(session, CALLBACK_REPLY, effect);
+
+		c->tag = a->tag;
+		if (effect->status == 0 && !a->purged) {
+			c->lock = local_lock_add(session, effect->lkid);
+			c->lock->callbacks++;
+		}
+		adoption_free(session, a);
+		return;
+	}
+}
+
+/* Every accepted adoption is answered, whatever becomes of the session. */
+static void adoptions_fail(struct session *session)
+{
+	list_for_each_safe(item, &session->callbacks) {
+		struct callback *c = list_entry(item, struct callback, item);
+
+		if (c->kind == CALLBACK_REPLY) {
+			reply_emit(session, c->tag, ENOTCONN, 0, 0);
+			callback_free(session, c);
+		}
+	}
+	list_for_each_safe(item, &session->adoptions) {
+		struct adoption *a = list_entry(item, struct adoption, item);
+
+		reply_emit(session, a->tag, ENOTCONN, 0, 0);
+		adoption_free(session, a);
+	}
+}
+
+static void locks_forget(struct session *session)
+{
+	list_for_each_safe(item, &session->locks) {
+		local_lock_end(list_entry(item, struct local_lock, item));
+	}
+}
+
+/* R-PURGE-1, all locks of the session itself: nothing of them is told any more, from the call on.
+ * What the ops still on their way bring about finds no lock here. */
+void session_purged(struct session *session)
+{
+	callbacks_clear(session);
+	locks_forget(session);
+	list_for_each(item, &session->adoptions) {
+		list_entry(item, struct adoption, item)->purged = true;
+	}
+}
+
+/* --- life ------------------------------------------------------------------------------- */
+
 /* Takes the session out of its space: no callbacks, no ops, no locks known here any more. */
-static void session_detach(struct session *session)
+void session_detach(struct session *session)
 {
 	struct space *s = session->space;
 
-	callbacks_clear(session);
 	if (!s) {
 		return;
 	}
-	list_for_each_safe(item, &session->locks) {
-		lock_remove(s, list_entry(item, struct local_lock, item));
-	}
+	callbacks_clear(session);
+	adoptions_fail(session);
+	locks_forget(session);
+	*number_slot(s, session->number) = session->number_next;
 	list_remove(&session->item);
 	s->sessions_count--;
 	session->space = NULL;
 }
 
-void session_free(struct session *session)
+void session_free(struct node *n, struct session *session)
 {
-	callbacks_clear(session);
-	list_for_each_safe(item, &session->locks) {
-		list_remove(item);
-		free(list_entry(item, struct local_lock, item));
-	}
-	list_remove(&session->item);
-	list_remove(&session->node_item);
+	session_detach(session);
+	conn_remove(n, session);
 	free(session);
 }
 
@@ -181,7 +309,7 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 		return ENOMEM;
 	}
 	if (!s && open->create) {
-		int error = node_space_create(n, open->space, open->lvb_len);
+		int error = node_space_create(n, open->space, &open->want);
 
 		if (error) {
 			return error;
@@ -189,13 +317,12 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 		s = node_space_find(n, open->space);
 	}
 	if (!s || s->leaving) {
-		return ENOENT;
+		return ENOENT; /* R-LS-4 */
 	}
 	if (s->lost) {
 		return ESTALE;
 	}
-	if (s->engine && open->lvb_len != 0 &&
-	    open->lvb_len != engine_config_get(s->engine)->lvb_len) {
+	if (s->engine && !space_attributes_match(s, &open->want)) {
 		return EPROTO;
 	}
 	struct session *session = calloc(1, sizeof(*session));
@@ -206,32 +333,17 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 	session->number = ++s->session_number;
 	session->pid = open->pid;
 	session->uid = open->uid;
-	session->personality = open->personality;
-	session->lvb_len_wanted = open->lvb_len;
+	session->personality = open->want.personality;
+	session->want = open->want;
 	memcpy(session->comm, open->comm, strnlen(open->comm, sizeof(session->comm)));
 	list_init(&session->callbacks);
+	list_init(&session->adoptions);
 	list_init(&session->locks);
 	list_push_tail(&s->sessions, &session->item);
+	*number_slot(s, session->number) = session;
 	s->sessions_count++;
-	list_push_tail(&n->sessions, &session->node_item);
-	n->sessions_count++;
+	conn_add(n, session);
 	return 0;
-}
-
-static void pending_push(struct session *session, const struct engine_op *op)
-{
-	struct buf out = { 0 };
-
-	engine_op_encode(op, &out);
-	struct pending *p = calloc(1, sizeof(*p) + out.size);
-
-	ls_assert(p);
-	p->session = session->number;
-	p->type = op->type;
-	p->size = out.size;
-	memcpy(p->bytes, out.data, out.size);
-	list_push_tail(&session->space->outbox, &p->item);
-	buf_done(&out);
 }
 
 static void ready_emit(struct node *n, const struct session *session, int status, uint16_t lvb_len)
@@ -244,6 +356,30 @@ static void ready_emit(struct node *n, const struct session *session, int status
 	node_act(n, &act);
 }
 
+static void session_op(struct session *session, enum engine_op_type type)
+{
+	struct space *s = session->space;
+	struct engine_op op = { .type = type,
+				.session = session->number,
+				.request = ++session->request,
+				.time_ms = s->node->wall_ms,
+				.pid = session->pid,
+				.uid = session->uid,
+				.personality = session->personality };
+
+	memcpy(op.comm, session->comm, sizeof(op.comm));
+	outbox_push(s, &op);
+	s->ends_in_flight += type == ENGINE_OP_SESSION_END ? 1 : 0;
+}
+
+static void activation_refuse(struct session *session, int error)
+{
+	struct node *n = session->space->node;
+
+	ready_emit(n, session, error, 0);
+	session_free(n, session);
+}
+
 void session_activate_all(struct space *s)
 {
 	uint16_t lvb_len = engine_config_get(s->engine)->lvb_len;
@@ -254,23 +390,24 @@ void session_activate_all(struct space *s)
 		if (session->active) {
 			continue;
 		}
-		if (session->lvb_len_wanted != 0 && session->lvb_len_wanted != lvb_len) {
-			ready_emit(s->node, session, EPROTO, 0);
-			session_detach(session);
+		if (!space_attributes_match(s, &session->want)) {
+			activation_refuse(session, EPROTO);
 			continue;
 		}
-		struct engine_op op = { .type = ENGINE_OP_SESSION_BEGIN,
-					.session = session->number,
-					.request = ++session->request,
-					.time_ms = s->node->wall_ms,
-					.pid = session->pid,
-					.uid = session->uid,
-					.personality = session->personality };
-
-		memcpy(op.comm, session->comm, sizeof(op.comm));
 		session->active = true;
-		pending_push(session, &op);
+		session_op(session, ENGINE_OP_SESSION_BEGIN);
 		ready_emit(s->node, session, 0, lvb_len);
+	}
+}
+
+void session_refuse_all(struct space *s, int error)
+{
+	list_for_each_safe(item, &s->sessions) {
+		struct session *session = list_entry(item, struct session, item);
+
+		if (!session->active) {
+			activation_refuse(session, error);
+		}
 	}
 }
 
@@ -281,33 +418,26 @@ void node_session_close(struct node *n, node_conn conn)
 	if (!session) {
 		return;
 	}
-	struct space *s = session->space;
-
 	if (session->holding) {
 		session->closed = true; /* every descriptor is closed: all its processes are gone */
 		session_settled(session);
 		return;
 	}
-	if (s && session->active) {
+	if (session->space && session->active) {
 		/* R-PROC-3: what was accepted but not yet sent is dropped. */
-		list_for_each_safe(item, &s->outbox) {
-			struct pending *p = list_entry(item, struct pending, item);
-
-			if (p->session == session->number && p->type != ENGINE_OP_SESSION_BEGIN) {
-				list_remove(item);
-				free(p);
-			}
-		}
-		struct engine_op op = { .type = ENGINE_OP_SESSION_END,
-					.session = session->number,
-					.request = ++session->request,
-					.time_ms = n->wall_ms };
-
-		pending_push(session, &op);
+		outbox_session_drop(session->space, session->number);
+		session_op(session, ENGINE_OP_SESSION_END);
 	}
-	session_detach(session);
-	n->sessions_count--;
-	session_free(session);
+	session_free(n, session);
+}
+
+void node_session_backlog(struct node *n, node_conn conn, size_t count)
+{
+	struct session *session = session_by_conn(n, conn);
+
+	if (session) {
+		session->backlog = count;
+	}
 }
 
 /*
@@ -323,7 +453,7 @@ void session_untold_renew(struct space *s, uint64_t base)
 		list_for_each(callback_item, &session->callbacks) {
 			struct callback *c = list_entry(callback_item, struct callback, item);
 
-			if (c->kind != CALLBACK_CAST || c->status != 0 || c->token > s->view_seq) {
+			if (c->kind == CALLBACK_BAST || c->status != 0 || c->token > s->view_seq) {
 				continue;
 			}
 			/* Among themselves they keep their order, just below the new start. */
@@ -348,14 +478,10 @@ void session_lose_all(struct space *s, bool reset)
 			(void)engine_session_locks(s->engine, n->config.nodeid, s->incarnation,
 						   session->number, &granted);
 		}
+		adoptions_fail(session);
 		node_act(n, &act);
 		if (!reset && session->active) {
-			struct engine_op op = { .type = ENGINE_OP_SESSION_END,
-						.session = session->number,
-						.request = ++session->request,
-						.time_ms = n->wall_ms };
-
-			pending_push(session, &op);
+			session_op(session, ENGINE_OP_SESSION_END);
 		}
 		if (!reset || granted == 0) {
 			session_detach(session);
@@ -376,221 +502,14 @@ void session_lose_all(struct space *s, bool reset)
 void session_settled(struct session *session)
 {
 	struct space *s = session->space;
+	struct node *n = s->node;
 
-	ls_assert(session->holding && s && s->holding > 0);
+	ls_assert(session->holding && s->holding > 0);
 	session->holding = false;
 	s->holding--;
 	session_detach(session);
 	if (session->closed) {
-		s->node->sessions_count--;
-		session_free(session);
-	}
-}
-
-/* --- submitting ------------------------------------------------------------------------- */
-
-static int submit_lock(struct session *session, struct engine_op *op, struct local_lock **ret_lock)
-{
-	struct space *s = session->space;
-
-	if (session->locks_count >= s->node->config.session_locks_max) {
-		return ENOMEM;
-	}
-	op->lkid = lkid_next(s);
-	*ret_lock = lock_add(s, session, op->lkid);
-	(*ret_lock)->request_in_flight = true;
-	return 0;
-}
-
-static int submit_convert(const struct space *s, const struct node_submit *submit,
-			  struct local_lock *l)
-{
-	struct engine_lock_info info;
-
-	if (l->request_in_flight || l->unlock_in_flight || l->cancel_in_flight) {
-		return EBUSY;
-	}
-	if (!engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, l->lkid, &info)) {
-		return ENOENT;
-	}
-	if (info.queue != ENGINE_QUEUE_GRANTED) {
-		return EBUSY;
-	}
-	if ((submit->flags & LOCKSTEP_LKF_QUECVT) &&
-	    !engine_quecvt_legal(info.granted, submit->mode)) {
-		return EINVAL;
-	}
-	l->request_in_flight = true;
-	return 0;
-}
-
-/* R-ERR-2. *ret_nothing: accepted, but there is nothing to do and nothing to order. */
-static int submit_unlock(const struct space *s, const struct node_submit *submit,
-			 struct local_lock *l, bool *ret_nothing)
-{
-	struct engine_lock_info info;
-	bool cancel = submit->type != ENGINE_OP_UNLOCK;
-	bool in_flight = l->request_in_flight || l->unlock_in_flight || l->cancel_in_flight;
-	bool known = engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, l->lkid,
-				      &info);
-
-	*ret_nothing = false;
-	if (!known && !in_flight) {
-		return ENOENT;
-	}
-	if (cancel) {
-		if (l->cancel_in_flight || l->unlock_in_flight) {
-			return EINVAL;
-		}
-		if (!in_flight && info.queue == ENGINE_QUEUE_GRANTED) {
-			*ret_nothing = true;
-			return 0;
-		}
-		l->cancel_in_flight = true;
-		return 0;
-	}
-	if (submit->flags & LOCKSTEP_LKF_FORCEUNLOCK) {
-		if (l->unlock_in_flight) {
-			return EINVAL;
-		}
-	} else if (in_flight) {
-		return EBUSY;
-	}
-	l->unlock_in_flight = true;
-	return 0;
-}
-
-int node_submit(struct node *n, node_conn conn, const struct node_submit *submit,
-		uint32_t *ret_lkid, bool *ret_completes)
-{
-	struct session *session = session_by_conn(n, conn);
-	struct space *s = session ? session->space : NULL;
-	struct local_lock *l = NULL;
-	bool request = submit->type == ENGINE_OP_LOCK || submit->type == ENGINE_OP_CONVERT;
-	bool nothing = false;
-
-	*ret_completes = true;
-	if (!s || s->lost || s->leaving) {
-		return ENOTCONN;
-	}
-	if (!session->active || !space_serving(s)) {
-		return EAGAIN;
-	}
-	struct engine_op op = { .type = submit->type,
-				.nodeid = n->config.nodeid,
-				.incarnation = s->incarnation,
-				.session = session->number,
-				.lkid = submit->lkid,
-				.mode = submit->mode,
-				.attr = submit->has_bast ? ENGINE_ATTR_HAS_BAST : 0,
-				.flags = submit->flags,
-				.time_ms = n->wall_ms,
-				.xid = submit->xid,
-				.timeout_cs = submit->timeout_cs,
-				.lvb = submit->lvb,
-				.lvb_len = (uint16_t)submit->lvb_len };
-
-	if (submit->type != ENGINE_OP_LOCK && submit->type != ENGINE_OP_CONVERT &&
-	    submit->type != ENGINE_OP_UNLOCK && submit->type != ENGINE_OP_CANCEL &&
-	    submit->type != ENGINE_OP_DEADLOCK_CANCEL) {
-		return EOPNOTSUPP;
-	}
-	if (submit->type != ENGINE_OP_LOCK) {
-		l = session_lock_find(s, submit->lkid);
-		if (!l || l->session != session) {
-			return ENOENT;
-		}
-	}
-	if (submit->type == ENGINE_OP_LOCK && submit->name_len > LOCKSTEP_NAME_MAX) {
-		return EINVAL;
-	}
-	if (submit->lvb_len > LOCKSTEP_LVB_MAX) {
-		return EINVAL;
-	}
-	if (submit->type == ENGINE_OP_LOCK) {
-		op.name_len = (uint8_t)submit->name_len;
-		if (submit->name_len > 0) {
-			memcpy(op.name, submit->name, submit->name_len);
-		}
-	}
-	int error = engine_op_check(engine_config_get(s->engine), &op);
-
-	if (!error && request &&
-	    session->in_flight + session->callbacks_count >= n->config.session_events_max) {
-		error = ENOMEM;
-	}
-	if (!error) {
-		switch (submit->type) {
-		case ENGINE_OP_LOCK:
-			error = submit_lock(session, &op, &l);
-			break;
-		case ENGINE_OP_CONVERT:
-			error = submit_convert(s, submit, l);
-			break;
-		default:
-			error = submit_unlock(s, submit, l, &nothing);
-			break;
-		}
-	}
-	if (error) {
-		return error;
-	}
-	if (nothing) {
-		*ret_completes = false;
-		return 0;
-	}
-	if (request) {
-		l->awaited = true;
-		session->in_flight++;
-	}
-	op.request = ++session->request;
-	*ret_lkid = op.lkid;
-	pending_push(session, &op);
-	return 0;
-}
-
-/* --- sending ---------------------------------------------------------------------------- */
-
-static struct list *pending_head(struct space *s)
-{
-	return !list_empty(&s->resend) ? &s->resend : &s->outbox;
-}
-
-void session_send_ops(struct space *s)
-{
-	const struct node_config *config = &s->node->config;
-
-	if (s->state == SPACE_STOPPED || s->leave_sent || s->sent_ops_old > 0 ||
-	    !space_quorum_ok(s)) {
-		return;
-	}
-	while (!list_empty(pending_head(s))) {
-		struct buf ops = { 0 };
-
-		if (s->sent_count >= config->window_messages) {
-			s->node->counters[COUNTER_WINDOW_FULL]++;
-			return;
-		}
-		for (;;) {
-			struct list *head = pending_head(s);
-
-			if (list_empty(head)) {
-				break;
-			}
-			struct pending *p = list_entry(head->next, struct pending, item);
-
-			if (ops.size > 0 && ops.size + p->size > config->batch_bytes) {
-				break;
-			}
-			buf_put_bytes(&ops, p->bytes, p->size);
-			list_remove(&p->item);
-			free(p);
-			s->node->counters[COUNTER_OPS_SENT]++;
-		}
-		struct wire_body body = { .bytes = ops.data, .bytes_size = ops.size };
-
-		s->node->counters[COUNTER_BATCHES]++;
-		stream_send(s, WIRE_OPS, &body, &ops);
+		session_free(n, session);
 	}
 }
 
@@ -598,9 +517,17 @@ void session_send_ops(struct space *s)
 
 void session_op_applied(struct space *s, const struct engine_op *op)
 {
-	struct local_lock *l = session_lock_find(s, op->lkid);
+	if (op->type == ENGINE_OP_SESSION_END) {
+		s->ends_in_flight -= s->ends_in_flight > 0 ? 1 : 0;
+		return;
+	}
+	if (op->type == ENGINE_OP_DEADLOCK_SEARCH) {
+		s->search_in_flight = false;
+		return;
+	}
+	struct local_lock *l = local_lock_find(s, op->lkid);
 
-	if (!l || l->session->number != op->session) {
+	if (!l || l->ended || l->session->number != op->session) {
 		return;
 	}
 	switch (op->type) {
@@ -620,46 +547,55 @@ void session_op_applied(struct space *s, const struct engine_op *op)
 	}
 }
 
-void session_lock_settle(struct space *s, uint32_t lkid)
+/* The lock has ended when the engine has it no more and no op of it is on its way. */
+static void lock_settle(struct space *s, struct local_lock *l)
 {
-	struct local_lock *l = session_lock_find(s, lkid);
 	struct engine_lock_info info;
 
-	if (l && !l->request_in_flight && !l->unlock_in_flight && !l->cancel_in_flight &&
-	    !engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, lkid, &info)) {
-		lock_remove(s, l);
+	if (!l->request_in_flight && !l->unlock_in_flight && !l->cancel_in_flight &&
+	    !engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, l->lkid, &info)) {
+		local_lock_end(l);
 	}
+}
+
+void session_op_done(struct space *s, const struct engine_op *op)
+{
+	struct local_lock *l = local_lock_find(s, op->lkid);
+
+	if (!l || l->ended || l->session->number != op->session) {
+		return;
+	}
+	if (l->awaited && (op->type == ENGINE_OP_LOCK || op->type == ENGINE_OP_CONVERT)) {
+		wait_begin(l, op);
+	}
+	lock_settle(s, l);
 }
 
 void session_effect(struct space *s, const struct engine_effect *effect)
 {
 	struct session *session = session_by_number(s, effect->session);
 
-	if (!session || effect->type == ENGINE_EFFECT_REPLY) {
-		return; /* R-ORD-5; replies come with adoption */
+	if (!session) {
+		return; /* R-ORD-5 */
 	}
-	struct callback *c = calloc(1, sizeof(*c) + effect->lvb_len);
-
-	ls_assert(c);
-	c->kind = effect->type == ENGINE_EFFECT_CAST ? CALLBACK_CAST : CALLBACK_BAST;
-	c->needs_stable = effect->needs_stable;
-	c->seq = effect->seq;
-	c->lkid = effect->lkid;
-	c->status = effect->status;
-	c->mode = effect->mode;
-	c->sb_flags = effect->sb_flags;
-	c->token = effect->token;
-	c->lvb_len = effect->lvb_len;
-	if (effect->lvb_len > 0) {
-		memcpy(c->lvb, effect->lvb, effect->lvb_len);
+	if (effect->type == ENGINE_EFFECT_REPLY) {
+		adoption_answered(session, effect);
+		return;
 	}
-	list_push_tail(&session->callbacks, &c->item);
-	session->callbacks_count++;
-	struct local_lock *l = session_lock_find(s, effect->lkid);
+	struct local_lock *l = local_lock_find(s, effect->lkid);
 
-	if (c->kind == CALLBACK_CAST && l) {
+	if (!l || l->session != session || l->ended) {
+		return; /* R-PURGE-1: purged by its owner */
+	}
+	bool cast = effect->type == ENGINE_EFFECT_CAST;
+	struct callback *c = callback_add(session, cast ? CALLBACK_CAST : CALLBACK_BAST, effect);
+
+	c->lock = l;
+	l->callbacks++;
+	if (cast) {
+		wait_end(l);
 		session->in_flight -= l->awaited ? 1 : 0;
 		l->awaited = false;
-		session_lock_settle(s, effect->lkid);
+		lock_settle(s, l);
 	}
 }

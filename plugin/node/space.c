@@ -7,6 +7,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,7 @@
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
-struct space *space_new(struct node *n, const char *name, uint16_t lvb_len)
+struct space *space_new(struct node *n, const char *name, const struct node_attributes *want)
 {
 	struct space *s = calloc(1, sizeof(*s));
 	struct list *at = n->spaces.next;
@@ -23,7 +24,7 @@ struct space *space_new(struct node *n, const char *name, uint16_t lvb_len)
 	ls_assert(strlen(name) <= LOCKSTEP_SPACE_MAX);
 	s->node = n;
 	strcpy(s->name, name);
-	s->lvb_len = lvb_len ? lvb_len : LOCKSTEP_LVB_DEFAULT;
+	s->want = *want;
 	list_init(&s->members);
 	list_init(&s->lost_members);
 	list_init(&s->held);
@@ -33,6 +34,11 @@ struct space *space_new(struct node *n, const char *name, uint16_t lvb_len)
 	list_init(&s->transfers);
 	list_init(&s->kept);
 	list_init(&s->sessions);
+	list_init(&s->timeouts);
+	list_init(&s->searches);
+	list_init(&s->warnings);
+	pool_init(&s->lock_pool, sizeof(struct local_lock), 64);
+	wait_pool_init(s);
 	while (at != &n->spaces && strcmp(list_entry(at, struct space, item)->name, name) < 0) {
 		at = at->next;
 	}
@@ -51,7 +57,7 @@ void space_state_clear(struct space *s)
 	stream_held_clear(s);
 	stream_sent_clear(s);
 	stream_pending_clear(&s->resend);
-	stream_pending_clear(&s->outbox);
+	outbox_clear(s);
 	view_members_clear(s);
 	s->state = SPACE_STOPPED;
 	s->epoch = 0;
@@ -79,7 +85,19 @@ void space_state_clear(struct space *s)
 	s->image_stale = false;
 	s->leave_sent = false;
 	s->leave_done = false;
+	s->ends_in_flight = 0;
+	s->search_in_flight = false;
 	s->node->announce_due = true;
+}
+
+bool space_attributes_match(const struct space *s, const struct node_attributes *want)
+{
+	const struct engine_config *config = engine_config_get(s->engine);
+
+	return (want->lvb_len == 0 || want->lvb_len == config->lvb_len) &&
+	       (!want->deadlock_wait_named ||
+		want->deadlock_wait_ms == config->deadlock_wait_ms) &&
+	       (!want->xid_scope_named || want->xid_scope == config->xid_scope);
 }
 
 struct space *space_free(struct space *s)
@@ -91,12 +109,14 @@ struct space *space_free(struct space *s)
 		struct session *session = list_entry(item, struct session, item);
 
 		session->holding = false;
-		list_remove(item);
-		session->space = NULL;
+		session_detach(session);
 	}
 	space_state_clear(s);
 	engine_effects_done(&s->effects);
 	free(s->lock_hash);
+	pool_done(&s->lock_pool);
+	pool_done(&s->wait_pool);
+	buf_done(&s->encoded);
 	list_remove(&s->item);
 	s->node->spaces_count--;
 	free(s);
@@ -243,6 +263,18 @@ static bool reserve(struct space *s)
 	return daemons_reserve(s->node, s->reserve_target);
 }
 
+/* What a lockspace gets of which its creator says nothing. */
+static void form_attributes(const struct node_attributes *want, struct wire_body *body)
+{
+	body->lvb_len = want->lvb_len ? want->lvb_len : LOCKSTEP_LVB_DEFAULT;
+	body->xid_scope = want->xid_scope_named ? want->xid_scope : 0;
+	if (want->deadlock_wait_named) {
+		body->deadlock_wait_ms = want->deadlock_wait_ms;
+	} else if (want->personality == ENGINE_PERSONALITY_NATIVE) {
+		body->deadlock_wait_ms = LOCKSTEP_DEADLOCK_WAIT_DEFAULT; /* R-DLK-1 */
+	}
+}
+
 /* All members clean, and every configured node accounted for: the lowest forms the lockspace. */
 static void form_progress(struct space *s)
 {
@@ -276,7 +308,9 @@ static void form_progress(struct space *s)
 	if (s->form_sent_key == key || !reserve(s)) {
 		return;
 	}
-	struct wire_body body = { .key = key, .base = s->reserve_base, .lvb_len = s->lvb_len };
+	struct wire_body body = { .key = key, .base = s->reserve_base };
+
+	form_attributes(&s->want, &body);
 
 	s->form_sent_key = key;
 	s->reserve_target = 0;
@@ -362,7 +396,8 @@ static void carrier_progress(struct space *s)
 	recovery_progress(s);
 	sync_donor_progress(s);
 	session_activate_all(s);
-	session_send_ops(s);
+	wait_progress(s);
+	outbox_send(s);
 	leave_progress(s);
 	stream_stable_update(s);
 	if (s->state != SPACE_STOPPED && s->confirm_wanted > s->confirm_sent) {
@@ -395,6 +430,23 @@ static void joiner_progress(struct space *s)
 	}
 }
 
+/* R-LS-8: this lockspace is not what its creator here wants. He is told, and this node leaves; a
+ * node that was still joining just goes. */
+static void attributes_refuse(struct space *s)
+{
+	struct node_action act = { .type = NODE_ACTION_SPACE_FAILED,
+				   .name = s->name,
+				   .status = EPROTO };
+
+	node_log(s->node, 3, "lockspace %s: its attributes are not those asked for here, leaving",
+		 s->name);
+	node_act(s->node, &act);
+	session_refuse_all(s, EPROTO);
+	s->create_count = 0;
+	s->leaving = true;
+	session_lose_all(s, false);
+}
+
 void space_progress(struct space *s)
 {
 	if (s->leaving && !s->node->order_up && s->holding == 0) {
@@ -422,7 +474,12 @@ void space_progress(struct space *s)
 	}
 	if (!s->engine) {
 		form_progress(s);
-	} else if (space_serving(s)) {
+		return;
+	}
+	if (!s->leaving && !space_attributes_match(s, &s->want)) {
+		attributes_refuse(s);
+	}
+	if (space_serving(s)) {
 		carrier_progress(s);
 	} else {
 		joiner_progress(s);

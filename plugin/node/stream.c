@@ -179,7 +179,7 @@ void stream_apply(struct space *s, struct engine_op *op)
 		}
 	}
 	if (op->nodeid == n->config.nodeid && op->incarnation == s->incarnation) {
-		session_lock_settle(s, op->lkid);
+		session_op_done(s, op);
 	}
 }
 
@@ -540,27 +540,6 @@ struct member *stream_behind(struct space *s)
 	return lowest == self ? late : NULL; /* the lowest that answers acts */
 }
 
-static void callback_emit(struct space *s, struct session *session, struct callback *c)
-{
-	struct node_action act = {
-		.type = c->kind == CALLBACK_CAST ? NODE_ACTION_CAST : NODE_ACTION_BAST,
-		.conn = session->conn,
-		.lkid = c->lkid,
-		.status = c->status,
-		.mode = c->mode,
-		.sb_flags = c->sb_flags,
-		.token = c->token,
-		.data = c->lvb_len > 0 ? c->lvb : NULL,
-		.size = c->lvb_len,
-	};
-
-	node_act(s->node, &act);
-	s->node->counters[c->kind == CALLBACK_CAST ? COUNTER_CASTS : COUNTER_BASTS]++;
-	list_remove(&c->item);
-	session->callbacks_count--;
-	free(c);
-}
-
 void stream_release(struct space *s)
 {
 	/* R-CPG-7: without quorum nobody is told that he has something. */
@@ -577,7 +556,7 @@ void stream_release(struct space *s)
 				s->node->counters[COUNTER_STABLE_WAITS]++;
 				break;
 			}
-			callback_emit(s, session, c);
+			session_callback_emit(session, c);
 		}
 	}
 }

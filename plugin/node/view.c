@@ -595,7 +595,10 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 			return;
 		}
 	}
-	struct engine_config config = { .lvb_len = b->lvb_len, .seq_base = b->base };
+	struct engine_config config = { .lvb_len = b->lvb_len,
+					.deadlock_wait_ms = b->deadlock_wait_ms,
+					.xid_scope = b->xid_scope,
+					.seq_base = b->base };
 	uint64_t creation[4] = { b->key, b->base, m->incarnation, m->nodeid };
 	struct buf out = { 0 };
 

@@ -132,6 +132,8 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->key);
 		buf_put_u64(out, b->base);
 		buf_put_u16(out, b->lvb_len);
+		buf_put_u32(out, b->deadlock_wait_ms);
+		buf_put_u8(out, b->xid_scope);
 		break;
 	case WIRE_ANNOUNCE:
 		buf_put_u32(out, b->level);
@@ -205,7 +207,10 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.key = cursor_get_u64(in);
 		b.base = cursor_get_u64(in);
 		b.lvb_len = cursor_get_u16(in);
-		if (b.lvb_len < 8 || b.lvb_len > LOCKSTEP_LVB_MAX || b.lvb_len % 8 != 0) {
+		b.deadlock_wait_ms = cursor_get_u32(in);
+		b.xid_scope = cursor_get_u8(in);
+		if (b.lvb_len < 8 || b.lvb_len > LOCKSTEP_LVB_MAX || b.lvb_len % 8 != 0 ||
+		    b.xid_scope > 1) {
 			cursor_fail(in);
 		}
 		break;

@@ -82,6 +82,8 @@ struct wire_body {
 	uint32_t count;        /* SYNC_CHUNK */
 	uint64_t key;          /* FORM: hash of the members it was written for; HELLO: of the ring */
 	uint16_t lvb_len;      /* FORM */
+	uint32_t deadlock_wait_ms; /* FORM */
+	uint8_t xid_scope;     /* FORM: 0 node, 1 cluster */
 	uint64_t reserved;     /* ANNOUNCE, RESERVE */
 	const uint8_t *bytes;  /* SYNC_CHUNK, OPS */
 	size_t bytes_size;

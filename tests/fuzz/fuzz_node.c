@@ -199,6 +199,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				      .on_lost = NODE_ON_LOST_KILL,
 				      .configured = configured,
 				      .configured_count = 1 };
+	const struct node_attributes want = { .lvb_len = 8 };
 	struct node_open open = { .space = "s", .comm = "fuzz" };
 	struct rig r = { .node = node_new(&config) };
 	struct node_space_info info;
@@ -206,7 +207,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	node_tick(r.node, 1, 1);
 	node_quorum(r.node, (struct node_ring){ SELF, 1 }, true);
-	fuzz_expect(node_space_create(r.node, "s", 8) == 0);
+	fuzz_expect(node_space_create(r.node, "s", &want) == 0);
 	node_order_up(r.node);
 	for (int i = 0; i < 8; i++) {
 		drain(&r);
