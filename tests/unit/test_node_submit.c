@@ -330,6 +330,27 @@ static void undelivered_completions_count_for_the_quota(void **state)
 	(void)rig_free(r);
 }
 
+/* R-CAST-5: also what was applied and may not be told yet. */
+static void untold_grants_count_for_the_quota(void **state)
+{
+	const struct node_config bounds = { .session_events_max = 2 };
+	struct rig *r = rig_new(2, &bounds);
+	struct rig_op request = { .type = ENGINE_OP_LOCK, .mode = NL, .name = "r" };
+
+	(void)state;
+	rig_open(r, 1, A, "s", 100);
+	rig_open(r, 2, B, "s", 200);
+	rig_hold(r, true);
+	assert_int_equal(submit(r, A, request), 0);
+	assert_int_equal(submit(r, A, request), 0);
+	rig_deliver_held(r);
+	assert_int_equal(rig_count(r, 1, NODE_ACTION_CAST, A), 0);
+	assert_int_equal(submit(r, A, request), ENOMEM);
+	rig_hold(r, false);
+	assert_int_equal(submit(r, A, request), 0);
+	(void)rig_free(r);
+}
+
 /* R-ERR-1: the quota of locks, in which an adoption on its way counts; an unlock frees its place. */
 static void locks_count_for_the_quota(void **state)
 {
@@ -677,6 +698,7 @@ int main(void)
 		TEST(a_forced_unlock_is_ordered_behind_what_is_in_flight),
 		TEST(a_deadlock_cancel_ends_the_wait_with_edeadlk),
 		cmocka_unit_test(undelivered_completions_count_for_the_quota),
+		cmocka_unit_test(untold_grants_count_for_the_quota),
 		cmocka_unit_test(locks_count_for_the_quota),
 		TEST(two_sessions_of_one_process_are_two_owners),
 		TEST(lock_ids_are_fresh_and_known_at_once),
