@@ -16,6 +16,9 @@
  *                                            standard input, locks another name and, when it has got
  *                                            that, vouches for the node
  *
+ *   lock-bench fill NODE COUNT               so many locks, each EX on a name of its own, as fast as they come;
+ *                                            says "filled MS" and keeps them until its input ends
+ *
  * A and B need nobody to bring them together: each learns from its BAST that the other one waits.
  */
 #include "config.h"
@@ -377,6 +380,91 @@ static int waiting(uint64_t count)
 	return 0;
 }
 
+/* --- many locks ------------------------------------------------------------------------------ */
+
+#define FILL_SESSION_LOCKS 50000 /* a session's limit is twice that by default */
+#define FILL_IN_FLIGHT 4000      /* of a session; the limit of events is 10000 */
+
+struct filler {
+	struct lockstep_session *session;
+	struct lockstep_lksb *lksbs;
+	uint64_t count;
+	uint64_t asked;
+	uint64_t done;
+};
+
+static void fill_completed(void *arg)
+{
+	((struct filler *)arg)->done++;
+}
+
+static void fill_some(struct filler *f, const char *node, uint64_t first)
+{
+	char name[32];
+
+	while (f->asked < f->count && f->asked - f->done < FILL_IN_FLIGHT) {
+		int size = snprintf(name, sizeof(name), "fill/%s/%09" PRIu64, node, first + f->asked);
+		int error = lockstep_lock(f->session, LOCKSTEP_LOCK_EX, &f->lksbs[f->asked], 0, name,
+					  (size_t)size, f, fill_completed, NULL);
+
+		if (error == -EAGAIN) {
+			return;
+		}
+		if (error) {
+			die("filling", error);
+		}
+		f->asked++;
+	}
+}
+
+static void fill_session(struct filler *f, const char *node, uint64_t first)
+{
+	struct pollfd pfd = { .events = POLLIN };
+
+	f->session = session_open();
+	f->lksbs = calloc(f->count, sizeof(*f->lksbs));
+	if (!f->lksbs) {
+		die("filling", -ENOMEM);
+	}
+	pfd.fd = lockstep_session_fd(f->session);
+	while (f->done < f->count) {
+		fill_some(f, node, first);
+		int rc = lockstep_dispatch(f->session);
+
+		if (rc < 0) {
+			die("dispatching", rc);
+		}
+		if (rc == 0) {
+			(void)poll(&pfd, 1, 1);
+		}
+	}
+	for (uint64_t i = 0; i < f->count; i++) {
+		if (f->lksbs[i].status) {
+			die("a lock", f->lksbs[i].status);
+		}
+	}
+}
+
+static int fill(const char *node, uint64_t count)
+{
+	uint64_t began = now_ns();
+	struct filler *fillers = calloc(count / FILL_SESSION_LOCKS + 1, sizeof(*fillers));
+	size_t n = 0;
+	char line[8];
+
+	if (!fillers) {
+		die("filling", -ENOMEM);
+	}
+	for (uint64_t first = 0; first < count; first += FILL_SESSION_LOCKS) {
+		fillers[n].count = count - first < FILL_SESSION_LOCKS ? count - first : FILL_SESSION_LOCKS;
+		fill_session(&fillers[n++], node, first);
+	}
+	printf("filled %" PRIu64 "\n", (now_ns() - began) / 1000000);
+	(void)fflush(stdout);
+	(void)!fgets(line, sizeof(line), stdin);
+	return 0; /* the sessions end with the process */
+}
+
 /* --- the death of a node --------------------------------------------------------------------- */
 
 static void set_flag(void *arg)
@@ -476,6 +564,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(verb, "wait") == 0 && argc == 3) {
 		return waiting(number_argument(argv[2], 1000000));
+	}
+	if (strcmp(verb, "fill") == 0 && argc == 4) {
+		return fill(argv[2], number_argument(argv[3], 100000000));
 	}
 	if (strcmp(verb, "node-hold") == 0 && argc == 2) {
 		node_hold();

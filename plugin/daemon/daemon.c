@@ -23,6 +23,7 @@
 #include "lib/base/assert.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/image.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/order.h"
@@ -120,6 +121,14 @@ static void perform(struct daemon *d, const struct node_action *a)
 	case NODE_ACTION_LOG:
 		action_log(a);
 		break;
+	case NODE_ACTION_IMAGE_BEGIN:
+	case NODE_ACTION_IMAGE_READ:
+	case NODE_ACTION_IMAGE_STOP:
+		images_action(d->images, a);
+		break;
+	case NODE_ACTION_AGAIN:
+		daemon_dirty(d);
+		break;
 	}
 }
 
@@ -176,6 +185,7 @@ static void node_bury(struct daemon *d)
 		return;
 	}
 	qb_log(LOG_NOTICE, "nothing is left of the old incarnation");
+	images_stop_all(d->images);
 	d->node = node_free(d->node);
 	d->node_down = false;
 	ipc_server_node_gone(d->ipc);
@@ -232,12 +242,14 @@ int daemon_init(struct daemon *d)
 	if (!d->loop) {
 		return -ENOMEM;
 	}
+	d->images = images_new(d);
 	daemon_timer(d, QB_LOOP_MED, TICK_MS, d, tick, &d->tick_timer);
 	return qb_loop_poll_add(d->loop, QB_LOOP_HIGH, d->kick_fd, POLLIN, d, kicked);
 }
 
 void daemon_done(struct daemon *d)
 {
+	d->images = images_free(d->images);
 	d->node = node_free(d->node);
 	if (d->order) {
 		d->order = d->order->ops->free(d->order);

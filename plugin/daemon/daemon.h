@@ -6,7 +6,7 @@
  *
  *   cluster.c --- quorum_cs.c, order_cpg.c, cluster_info.c          ipc_server.c, ipc_admin.c
  *        \                                                              /
- *         +---------- daemon.c: node_*(), pump, actions ---------------+--- killer.c, spaces.c
+ *         +---------- daemon.c: node_*(), pump, actions ---------------+--- killer.c, spaces.c, image.c
  *
  * Whoever has fed the node calls daemon_dirty() (the pump runs at the start of the next loop
  * iteration, so that everything the iteration collects goes out in one message) or
@@ -25,6 +25,7 @@
 
 struct clients_file;
 struct cluster;
+struct images;
 struct ipc_admin;
 struct ipc_server;
 struct killer;
@@ -49,6 +50,7 @@ struct daemon {
 	struct ipc_server *ipc;
 	struct ipc_admin *admin;
 	struct killer *killer;
+	struct images *images;
 	struct state_file *state_file;
 	struct clients_file *clients;
 	struct spaces *spaces;

@@ -186,6 +186,12 @@ static void deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t n
 	}
 }
 
+/* The state must be copied as it is now, before the next event changes it. */
+static bool urgent(const struct daemon *d)
+{
+	return d->node && node_urgent(d->node);
+}
+
 static int32_t readable(int32_t fd, int32_t revents, void *arg)
 {
 	struct group *g = arg;
@@ -196,7 +202,7 @@ static int32_t readable(int32_t fd, int32_t revents, void *arg)
 	(void)revents;
 	/* corosync-notes 6.2: whatever quorum has said about this ring is known first. */
 	cluster_quorum_dispatch(d);
-	for (unsigned int i = 0; i < DISPATCH_BUDGET && rc == CS_OK; i++) {
+	for (unsigned int i = 0; i < DISPATCH_BUDGET && rc == CS_OK && !urgent(d); i++) {
 		rc = cpg_dispatch(g->handle, CS_DISPATCH_ONE_NONBLOCKING);
 	}
 	if (rc != CS_OK && rc != CS_ERR_TRY_AGAIN) {

@@ -74,9 +74,14 @@ static void reason_joining(const struct space *s, char *ret, size_t size)
 		const struct member *m = list_entry(item, struct member, item);
 
 		if (m->has_state) {
-			(void)base_format(ret, size, "receiving the state from node %s (%u of %u parts)",
-				       name_of(n, m->nodeid, number), s->chunks_seen,
-				       s->chunks_count);
+			char progress[80] = "not begun yet";
+
+			(void)sync_progress_text(s, progress, sizeof(progress));
+			(void)base_format(ret, size, "receiving the state from node %s: %s",
+					  name_of(n, s->keeping || s->catching_up ? s->donor_nodeid :
+										    m->nodeid,
+						  number),
+					  progress);
 			return;
 		}
 	}
@@ -432,6 +437,9 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_SYNC_DONATED] = "sync_donated",
 		[COUNTER_SYNC_LOADED] = "sync_loaded",
 		[COUNTER_SYNC_ABANDONED] = "sync_abandoned",
+		[COUNTER_IMAGES_FAILED] = "images_failed",
+		[COUNTER_REPLAY_SLICES] = "replay_slices",
+		[COUNTER_KEPT_OVERFLOWS] = "kept_overflows",
 		[COUNTER_SYNCED] = "synced",
 		[COUNTER_LOST_MEMBERS] = "lost_members",
 		[COUNTER_FENCED_BY_ACK] = "fenced_by_ack",

@@ -41,7 +41,13 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(spaces_max, 64);
 	DEFAULT(sessions_max, 4096);
 	DEFAULT(confirm_timeout_ms, 5000);
+	DEFAULT(chunk_bytes, 16384);
+	DEFAULT(chunk_window, 4);
+	DEFAULT(replay_bytes, 65536);
+	DEFAULT(image_stall_ms, 30000);
+	DEFAULT(kept_bytes_max, 256u << 20);
 #undef DEFAULT
+	ls_assert(n->config.chunk_bytes <= WIRE_CHUNK_BYTES);
 	n->incarnation_next = config->incarnation + 1;
 	n->group_next = NODE_DAEMONS_GROUP + 1;
 	n->reserved = config->reserved;
@@ -99,6 +105,8 @@ void node_act(struct node *n, const struct node_action *act)
 {
 	struct action *a = node_alloc(sizeof(*a));
 
+	n->images_due += act->type == NODE_ACTION_IMAGE_BEGIN ? 1 : 0;
+
 	a->act = *act;
 	if (act->name) {
 		a->name = strdup(act->name);
@@ -140,7 +148,16 @@ bool node_action_next(struct node *n, struct node_action *ret)
 	n->current = list_entry(n->actions.next, struct action, item);
 	list_remove(&n->current->item);
 	*ret = n->current->act;
+	if (ret->type == NODE_ACTION_IMAGE_BEGIN) {
+		n->images_due--;
+		sync_image_handed_out(n, ret->token);
+	}
 	return true;
+}
+
+bool node_urgent(const struct node *n)
+{
+	return n->images_due > 0;
 }
 
 /* --- events ----------------------------------------------------------------------------- */
@@ -212,6 +229,7 @@ void node_confchg(struct node *n, uint32_t group, const struct node_address *mem
 	struct space *s = space_by_group(n, group);
 
 	if (s) {
+		sync_state_changes(s);
 		view_confchg(s, members, members_count, left, left_count, joined, joined_count);
 	}
 }
@@ -226,6 +244,7 @@ void node_totem(struct node *n, uint32_t group, struct node_ring ring, const uin
 	struct space *s = space_by_group(n, group);
 
 	if (s) {
+		sync_state_changes(s);
 		view_totem(s, ring, nodes, nodes_count);
 	}
 }
@@ -241,6 +260,7 @@ void node_message(struct node *n, uint32_t group, uint32_t nodeid, uint32_t pid,
 	struct space *s = space_by_group(n, group);
 
 	if (s) {
+		sync_state_changes(s);
 		stream_message(s, nodeid, pid, data, size);
 	}
 }

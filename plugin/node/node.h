@@ -18,7 +18,8 @@
  *
  * The driver's duty: after each burst of events (one loop iteration) call node_flush(), then drain
  * node_action_next() and perform the actions in order. Actions may be performed late, but per group
- * in order. Time enters with node_tick() only.
+ * in order. Time enters with node_tick() only. One action cannot wait, not even for the rest of the
+ * burst: see node_urgent().
  *
  * Order duty: when both are readable, feed quorum events before group events (corosync-notes 6.2).
  *
@@ -70,6 +71,11 @@ struct node_config {
 	uint32_t spaces_max;        /* 64 */
 	uint32_t sessions_max;      /* on this node, 4096 */
 	uint32_t confirm_timeout_ms; /* R-STAB-4, 5000 */
+	uint32_t chunk_bytes;       /* of a state image in one message, 16384; at most 32768 */
+	uint32_t chunk_window;      /* such messages on their way, 4 */
+	uint32_t replay_bytes;      /* of kept messages a joiner catches up with per flush, 65536 */
+	uint32_t image_stall_ms;    /* a state image of which nothing comes is begun again, 30000 */
+	uint64_t kept_bytes_max;    /* of messages a joiner keeps; then it starts over, 256 MiB */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
 	uint32_t mutations;
 };
@@ -207,6 +213,27 @@ bool node_purge_is_own(const struct node *n, node_conn conn, uint32_t nodeid, ui
 /* The processes of a session that NODE_ACTION_KILL named are gone (pidfd, inheritors included). */
 void node_session_killed(struct node *n, node_conn conn);
 
+/* --- state images (R-CPG-4) ------------------------------------------------------------- */
+
+/*
+ * The state of a lockspace for a joiner, as bytes. NODE_ACTION_IMAGE_BEGIN asks for the state as it
+ * is at that moment. Writing it takes long, so the driver forks: the child calls node_image_write()
+ * and ends, the parent goes on and feeds what the child has written as far as NODE_ACTION_IMAGE_READ
+ * asks for it.
+ */
+
+/* True while an IMAGE_BEGIN has not been handed out: no event of groups may be fed before that. (One that
+ * is fed all the same makes that image void; it is asked for again later.) */
+bool node_urgent(const struct node *n);
+typedef void node_sink(void *arg, const void *data, size_t size);
+/* Writes the whole image. 0, or -ENOENT when it is not wanted any more. */
+int node_image_write(const struct node *n, uint64_t image, node_sink *sink, void *arg);
+/* At most as many bytes as were asked for and not fed yet. Images not wanted any more are ignored. */
+void node_image_bytes(struct node *n, uint64_t image, const void *data, size_t size);
+/* The last word on an image: everything was fed (0), or it cannot be had (positive errno); then it is
+ * asked for again after a while. */
+void node_image_end(struct node *n, uint64_t image, int error);
+
 /* --- administration --------------------------------------------------------------------- */
 
 /*
@@ -248,6 +275,10 @@ enum node_action_type {
 	NODE_ACTION_REPLY,     /* answer of an ADOPT of `conn`: value = tag, status 0 or errno, lkid, token */
 	NODE_ACTION_SPACE_FAILED, /* `name` could not be joined (status): it has been left */
 	NODE_ACTION_LOG,       /* data is a text (no NUL); value is a syslog priority */
+	NODE_ACTION_IMAGE_BEGIN, /* state image `token` is wanted, exactly as of now (node_urgent) */
+	NODE_ACTION_IMAGE_READ,  /* feed `value` more bytes of image `token`, as they come */
+	NODE_ACTION_IMAGE_STOP,  /* image `token` is not wanted any more: no end is to be told */
+	NODE_ACTION_AGAIN,       /* node_flush() has more to do: call it again, after a turn of others */
 };
 
 struct node_action {

@@ -37,7 +37,8 @@
  * still owes: time in which the ring delivers nothing at all is held against nobody. */
 #define BEHIND_PROBES 5
 #define SPACE_SESSION_BUCKETS 1024 /* power of two */
-#define SYNC_WINDOW 8 /* snapshot chunks on the way at a time */
+#define IMAGES_MAX 2 /* lockspaces of which this node gives away the state at a time */
+#define IMAGE_RETRY_MS 1000
 
 struct action {
 	struct list item;
@@ -77,7 +78,9 @@ struct member {
 	uint64_t ready_history;
 	uint64_t ready_base;
 	bool prepared;
-	bool sync_sent;       /* local: this node, as donor, has sent its sync-begin */
+	bool sync_sent;       /* local: a sync-begin for it is on its way or in effect */
+	bool sync_again;      /* local: this node's was dropped or came to nothing: it sends another one */
+	uint64_t sync_donor;  /* local: incarnation of whoever sent the last one */
 	uint32_t slot;        /* 0 none yet */
 	uint64_t confirmed;   /* seq, in the current epoch; local knowledge, not digested */
 	uint64_t behind_seq;  /* local: `confirmed` when it was first seen to be due for more */
@@ -128,6 +131,8 @@ struct kept {
 	size_t nodes_count;
 	uint8_t *bytes;
 	size_t size;
+	size_t cost;  /* what it counts for in kept_bytes and when it is replayed */
+	bool unseen;  /* not looked at when it came, since older ones still had to be replayed */
 };
 
 enum callback_kind { CALLBACK_CAST, CALLBACK_BAST, CALLBACK_REPLY };
@@ -273,20 +278,28 @@ struct space {
 	struct buf encoded;        /* scratch of outbox_push() */
 
 	/* sync, as donor */
-	struct list transfers;     /* struct transfer */
+	struct list transfers;     /* struct transfer; at most one */
+	bool begin_out;            /* an own sync-begin is on its way */
+	uint64_t image_retry_ms;   /* no new image before */
 	/* sync, as joiner */
 	bool keeping;
 	uint32_t donor_nodeid;
 	uint64_t donor_incarnation;
 	uint64_t begin_number;
-	uint32_t chunks_count;
 	uint32_t chunks_seen;
-	struct buf image;
+	uint64_t image_heard_ms;   /* when something of an image came last */
+	bool wanting;              /* the next hello says so */
+	uint64_t image_bytes;
+	struct buf image_head;     /* what precedes the engine's snapshot in an image */
+	struct engine_reader *reader;
 	struct list kept;
+	uint64_t kept_bytes;
+	bool catching_up;          /* the image is loaded; what was kept is replayed, slice by slice */
 	bool synced_wanted;
 	bool synced_sent;
 	bool image_stale;      /* loaded, but its lineage is gone: drop it and start over */
 	bool replaying;
+	bool replaying_unseen;
 
 	/* sessions here */
 	struct list sessions;
@@ -316,10 +329,16 @@ struct transfer {
 	uint32_t nodeid;
 	uint64_t incarnation;
 	uint64_t begin;
-	struct buf image;
-	uint32_t index; /* next chunk to send */
-	uint32_t count;
+	uint64_t image;       /* its number at the driver */
+	bool handed_out;      /* the driver has taken it */
+	bool ended;           /* everything was fed */
+	struct buf bytes;     /* fed and not sent yet: less than a chunk */
+	uint32_t asked_bytes; /* asked for and not fed yet */
+	uint64_t fed_ms;      /* last sign of life of the writer */
+	uint64_t sent_bytes;
+	uint32_t sent;        /* chunks; returned: those of them that came back */
 	uint32_t returned;
+	bool last_sent;
 };
 
 struct daemon_space {
@@ -359,6 +378,9 @@ enum counter {
 	COUNTER_SYNC_DONATED,
 	COUNTER_SYNC_LOADED,
 	COUNTER_SYNC_ABANDONED,
+	COUNTER_IMAGES_FAILED,
+	COUNTER_REPLAY_SLICES,
+	COUNTER_KEPT_OVERFLOWS,
 	COUNTER_SYNCED,
 	COUNTER_LOST_MEMBERS,
 	COUNTER_FENCED_BY_ACK,
@@ -414,6 +436,9 @@ struct node {
 	size_t sessions_count;
 	struct session **conn_hash;
 	size_t conn_hash_size; /* power of two */
+
+	uint64_t image_last;   /* number of the last state image */
+	size_t images_due;     /* IMAGE_BEGIN actions not handed out */
 
 	struct list actions;
 	struct action *current; /* handed out last */
@@ -523,9 +548,25 @@ void stream_pending_clear(struct list *head);
 
 /* sync.c */
 void sync_begin(struct space *s, struct member *donor, uint64_t number, const struct wire_body *b);
+/* That carrier is one no more: what it was giving away, others have to. */
+void sync_donor_gone(struct space *s, const struct member *m);
+/* A joiner says that nothing is coming in. */
+void sync_wanted(struct space *s, struct member *m);
+/* Without a state, although others have one: says so when nothing has come for too long. */
+void sync_joiner_progress(struct space *s);
 /* The donor saw its own sync-begin dropped by the epoch rule: it sends it again. */
 void sync_begin_dropped(struct space *s, const struct wire_body *b);
 void sync_chunk(struct space *s, struct member *m, const struct wire_body *b);
+/* An event is about to change the state. */
+void sync_state_changes(struct space *s);
+/* The driver has taken the image. */
+void sync_image_handed_out(struct node *n, uint64_t image);
+/* Replays a slice of what was kept; true when nothing is left. */
+bool sync_catch_up(struct space *s);
+/* More was kept than this node may. */
+bool sync_kept_too_much(const struct space *s);
+/* What a joiner has, in words of status; false when nothing is coming in. */
+bool sync_progress_text(const struct space *s, char *ret, size_t size);
 void sync_donor_progress(struct space *s);
 void sync_keep_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *data,
 		       size_t size);

@@ -80,6 +80,8 @@ void space_state_clear(struct space *s)
 	s->prepared_sent = false;
 	s->form_sent_key = 0;
 	s->reserve_target = 0;
+	s->image_heard_ms = 0;
+	s->wanting = false;
 	s->synced_wanted = false;
 	s->synced_sent = false;
 	s->image_stale = false;
@@ -196,6 +198,7 @@ void space_lose(struct space *s, const char *reason)
 	(void)base_format(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
 	n->counters[COUNTER_SELF_LOST]++;
 	node_log(n, 3, "lockspace %s: lost: %s", s->name, reason);
+	sync_transfers_clear(s);
 	session_lose_all(s, true);
 }
 
@@ -235,6 +238,8 @@ static void hello_send(struct space *s)
 		body.views = s->views;
 		body.lowest = lowest ? lowest->nodeid : 0;
 	}
+	body.flags |= s->wanting && !s->keeping && !s->engine ? WIRE_HELLO_WANTING : 0;
+	s->wanting = false;
 	s->hello_due = false;
 	stream_send(s, WIRE_HELLO, &body, NULL);
 }
@@ -412,16 +417,22 @@ static void carrier_progress(struct space *s)
 	}
 }
 
+/* As somebody who has just come. */
+static void join_again(struct space *s)
+{
+	struct node_action act = { .type = NODE_ACTION_LEAVE, .group = s->group };
+
+	node_act(s->node, &act);
+	s->node->counters[COUNTER_SYNC_ABANDONED]++;
+	space_state_clear(s);
+	space_join(s);
+}
+
 /* Has an image, but is no carrier yet: says so, or starts over when its lineage is gone. */
 static void joiner_progress(struct space *s)
 {
 	if (s->image_stale || !view_donor(s)) {
-		struct node_action act = { .type = NODE_ACTION_LEAVE, .group = s->group };
-
-		node_act(s->node, &act);
-		s->node->counters[COUNTER_SYNC_ABANDONED]++;
-		space_state_clear(s);
-		space_join(s);
+		join_again(s);
 		return;
 	}
 	if (s->synced_wanted && !s->synced_sent && s->state != SPACE_STOPPED) {
@@ -466,8 +477,20 @@ void space_progress(struct space *s)
 		space_leave_now(s);
 		return;
 	}
-	if (!s->joined) {
+	if (sync_kept_too_much(s)) {
+		s->node->counters[COUNTER_KEPT_OVERFLOWS]++;
+		node_log(s->node, 4,
+			 "lockspace %s: more was going on during the transfer of its state than this node "
+			 "may keep; starting over",
+			 s->name);
+		join_again(s);
 		return;
+	}
+	if (!s->joined || (s->catching_up && !sync_catch_up(s))) {
+		return;
+	}
+	if (!s->engine) {
+		sync_joiner_progress(s);
 	}
 	if (s->hello_due && view_ring_key(s)) {
 		hello_send(s);

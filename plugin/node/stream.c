@@ -76,6 +76,7 @@ void stream_sent_clear(struct space *s)
 		sent_free(s, list_entry(item, struct sent, item));
 	}
 	s->sent_ops_old = 0;
+	s->begin_out = false;
 }
 
 void stream_pending_clear(struct list *head)
@@ -131,6 +132,8 @@ static void own_returned(struct space *s, const struct wire_header *h, bool drop
 		s->leave_sent = false;
 	} else if (sent->type == WIRE_SYNCED) {
 		s->synced_sent = false;
+	} else if (sent->type == WIRE_SYNC_BEGIN) {
+		s->begin_out = false;
 	}
 	sent_free(s, sent);
 }
@@ -292,6 +295,7 @@ static bool sender_check(struct member *m, const struct wire_header *h)
 		m->number = 0;
 		m->hello = false;
 		m->sync_sent = false;
+		m->sync_again = false;
 		return true;
 	}
 	return false;
@@ -392,6 +396,10 @@ void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *
 	if (s->lost) {
 		return;
 	}
+	if (s->catching_up && !s->replaying) {
+		sync_keep_message(s, nodeid, pid, data, size);
+		return;
+	}
 	if (!m) {
 		n->counters[COUNTER_UNKNOWN_SENDER]++;
 		return;
@@ -402,16 +410,14 @@ void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *
 		return;
 	}
 	if (s->keeping) {
-		/* Of a snapshot chunk only the header matters later: its number. */
-		sync_keep_message(s, nodeid, pid, data,
-				  h.type == WIRE_SYNC_CHUNK ? WIRE_HEADER_SIZE : size);
+		sync_keep_message(s, nodeid, pid, data, size);
 	}
 	if (!sender_check(m, &h)) {
 		n->counters[COUNTER_DROPPED_EPOCH]++;
 		return;
 	}
-	bool own = nodeid == n->config.nodeid && pid == n->config.pid && !s->replaying &&
-		   h.incarnation == s->incarnation;
+	bool own = nodeid == n->config.nodeid && pid == n->config.pid &&
+		   (!s->replaying || s->replaying_unseen) && h.incarnation == s->incarnation;
 
 	if (m->number != 0 && h.number != m->number + 1) {
 		n->counters[COUNTER_NUMBER_GAPS]++;

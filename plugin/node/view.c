@@ -85,6 +85,7 @@ static void member_departs(struct space *s, struct member *m, bool clean_leave)
 		view_lost_add(s, m->nodeid, m->incarnation)->fenced = m->superseded;
 		s->node->counters[COUNTER_LOST_MEMBERS]++;
 	}
+	sync_donor_gone(s, m);
 	view_member_free(s, m);
 }
 
@@ -106,8 +107,11 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 	if (s->lost) {
 		return;
 	}
-	if (s->keeping) {
+	if (s->keeping || (s->catching_up && !s->replaying)) {
 		sync_keep_confchg(s, members, members_count, left, left_count, joined, joined_count);
+	}
+	if (s->catching_up && !s->replaying) {
+		return;
 	}
 	for (size_t i = 0; i < left_count; i++) {
 		struct member *m = view_member_find(s, left[i].nodeid, left[i].pid);
@@ -147,8 +151,11 @@ void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, s
 	if (s->lost) {
 		return;
 	}
-	if (s->keeping) {
+	if (s->keeping || (s->catching_up && !s->replaying)) {
 		sync_keep_totem(s, ring, nodes, nodes_count);
+	}
+	if (s->catching_up && !s->replaying) {
+		return;
 	}
 	if (!s->ring_known || ring.nodeid != s->ring.nodeid || ring.seq != s->ring.seq) {
 		hello_again(s);
@@ -173,6 +180,7 @@ void view_expel(struct space *s, struct member *m)
 		m->carrier = false;
 		m->has_state = true; /* foreign from now on */
 		m->expelled = true;
+		sync_donor_gone(s, m);
 		m->continuing = false;
 	}
 	view_changed(s);
@@ -257,6 +265,9 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 	}
 	if (!s->engine) {
 		return;
+	}
+	if (b->flags & WIRE_HELLO_WANTING) {
+		sync_wanted(s, m);
 	}
 	if (!m->has_state) {
 		/* R-COND-3: a clean rejoin is as good as fencing, for older incarnations only. */

@@ -125,7 +125,7 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->incarnation);
 		buf_put_u64(out, b->begin);
 		buf_put_u32(out, b->index);
-		buf_put_u32(out, b->count);
+		buf_put_u32(out, b->flags);
 		buf_put_blob16(out, b->bytes, b->bytes_size);
 		break;
 	case WIRE_FORM:
@@ -168,7 +168,7 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.views = cursor_get_u64(in);
 		b.lowest = cursor_get_u32(in);
 		b.key = cursor_get_u64(in);
-		if (b.flags & ~(WIRE_HELLO_STATE | WIRE_HELLO_CONTINUING)) {
+		if (b.flags & ~(WIRE_HELLO_STATE | WIRE_HELLO_CONTINUING | WIRE_HELLO_WANTING)) {
 			cursor_fail(in);
 		}
 		break;
@@ -197,9 +197,10 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.incarnation = cursor_get_u64(in);
 		b.begin = cursor_get_u64(in);
 		b.index = cursor_get_u32(in);
-		b.count = cursor_get_u32(in);
+		b.flags = cursor_get_u32(in);
 		b.bytes = cursor_get_blob16(in, WIRE_CHUNK_BYTES, &b.bytes_size);
-		if (b.index >= b.count) {
+		if ((b.flags & ~WIRE_CHUNK_LAST) != 0 ||
+		    (b.bytes_size == 0 && (b.flags & WIRE_CHUNK_LAST) == 0)) {
 			cursor_fail(in);
 		}
 		break;

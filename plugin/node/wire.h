@@ -29,7 +29,7 @@ struct cursor;
 
 #define WIRE_VERSION 1
 #define WIRE_HEADER_SIZE 40
-#define WIRE_CHUNK_BYTES 32768 /* snapshot bytes in one SYNC_CHUNK */
+#define WIRE_CHUNK_BYTES 32768 /* bytes of a state image in one SYNC_CHUNK, at most */
 #define WIRE_SPACES_MAX 256    /* lockspaces named in one ANNOUNCE */
 #define FEATURE_LEVEL 1
 
@@ -55,6 +55,9 @@ enum wire_type {
 
 #define WIRE_HELLO_STATE      0x01u /* the sender carries state */
 #define WIRE_HELLO_CONTINUING 0x02u /* its continuing set holds its electorate */
+#define WIRE_HELLO_WANTING    0x04u /* a joiner to whom nothing is coming in: begin again */
+
+#define WIRE_CHUNK_LAST 0x01u
 
 struct wire_header {
 	enum wire_type type;
@@ -66,7 +69,7 @@ struct wire_header {
 
 /* One shape for all small bodies; each type uses the fields its encoder names. */
 struct wire_body {
-	uint32_t flags;        /* HELLO */
+	uint32_t flags;        /* HELLO, SYNC_CHUNK */
 	uint32_t level;        /* HELLO, ANNOUNCE: feature level */
 	uint64_t history;      /* HELLO, READY */
 	uint64_t views;        /* HELLO: view points passed by its lineage */
@@ -79,7 +82,6 @@ struct wire_body {
 	uint64_t incarnation;  /* FENCED, EVICT, SYNC_* */
 	uint64_t begin;        /* SYNC_CHUNK: number of the SYNC_BEGIN it belongs to */
 	uint32_t index;        /* SYNC_CHUNK */
-	uint32_t count;        /* SYNC_CHUNK */
 	uint64_t key;          /* FORM: hash of the members it was written for; HELLO: of the ring */
 	uint16_t lvb_len;      /* FORM */
 	uint32_t deadlock_wait_ms; /* FORM */

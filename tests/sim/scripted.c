@@ -73,6 +73,9 @@ static void begin(struct world *w, uint64_t seed, const struct cast_of *cast, st
 		.react_us_max = 0,
 		.turn_us_max = 200,
 		.ipc_us_max = 200,
+		.chunk_bytes = 100,
+		.replay_bytes = 200,
+		.image_us_max = 500,
 	};
 
 	world_init(w, &config, counters);

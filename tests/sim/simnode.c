@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "config.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -61,6 +62,10 @@ static void node_make(struct simnode *s)
 		.window_messages = s->w->config.window_messages,
 		.batch_bytes = s->w->config.batch_bytes,
 		.confirm_timeout_ms = s->w->config.confirm_timeout_ms,
+		.chunk_bytes = s->w->config.chunk_bytes,
+		.chunk_window = s->w->config.chunk_window,
+		.replay_bytes = s->w->config.replay_bytes,
+		.image_stall_ms = s->w->config.image_stall_ms,
 	};
 
 	for (unsigned int i = 0; i < s->w->config.cpg.hosts; i++) {
@@ -72,6 +77,8 @@ static void node_make(struct simnode *s)
 	s->order_lost = false;
 	s->groups = arena_alloc(&s->w->arena, SIMNODE_GROUPS_MAX * sizeof(*s->groups));
 	s->groups_count = 0;
+	s->images = NULL;
+	s->again = false;
 }
 
 void simnode_start(struct simnode *s, uint32_t spaces)
@@ -241,6 +248,121 @@ static void kill_later(void *ctx, uint64_t a, uint64_t b)
 	}
 }
 
+/* --- state images ------------------------------------------------------------------------- */
+
+static void image_wake(void *ctx, uint64_t serial, uint64_t number)
+{
+	struct simnode *s = ctx;
+
+	if (s->running && s->serial == serial) {
+		simnode_request(s, &(struct request){ .type = REQUEST_IMAGE, .image = number });
+	}
+}
+
+static void image_later(struct simnode *s, const struct simimage *i)
+{
+	timeline_in(&s->w->timeline, draw(s, 1, s->w->config.image_us_max), image_wake, s, s->serial,
+		    i->number);
+}
+
+static struct simimage *image_find(const struct simnode *s, uint64_t number)
+{
+	for (struct simimage *i = s->images; i; i = i->next) {
+		if (i->number == number && !i->over) {
+			return i;
+		}
+	}
+	return NULL;
+}
+
+static void image_sink(void *arg, const void *data, size_t size)
+{
+	buf_put_bytes(arg, data, size);
+}
+
+/* The child has the state as it is now, and all the time it wants. */
+static void image_begin(struct simnode *s, uint64_t number)
+{
+	struct simimage *i = arena_alloc(&s->w->arena, sizeof(*i));
+	struct buf bytes = { 0 };
+
+	*i = (struct simimage){ .next = s->images, .number = number, .fails_at = SIZE_MAX };
+	if (node_image_write(s->node, number, image_sink, &bytes) == 0) {
+		i->bytes = arena_copy(&s->w->arena, bytes.data, bytes.size);
+		i->size = bytes.size;
+		world_mark(s->w, MARK_IMAGE);
+	}
+	if (bytes.size == 0 || prng_chance(&s->w->prng, s->w->config.image_fail_per_mille)) {
+		i->fails_at = draw(s, 0, bytes.size);
+	}
+	buf_done(&bytes);
+	s->images = i;
+	if (i->fails_at == 0) {
+		image_later(s, i);
+	}
+}
+
+static void image_read(struct simnode *s, uint64_t number, size_t bytes)
+{
+	struct simimage *i = image_find(s, number);
+
+	if (!i) {
+		return;
+	}
+	if (i->wanted == 0) {
+		image_later(s, i);
+	}
+	i->wanted += bytes;
+}
+
+static void image_over(struct simnode *s, struct simimage *i, int error)
+{
+	i->over = true;
+	if (error != 0) {
+		world_mark(s->w, MARK_IMAGE_FAILED);
+	}
+	node_image_end(s->node, i->number, error);
+}
+
+/* Some of what is wanted comes through the pipe. */
+static void image_feed(struct simnode *s, uint64_t number)
+{
+	struct simimage *i = image_find(s, number);
+
+	if (!i) {
+		return;
+	}
+	size_t limit = i->fails_at < i->size ? i->fails_at : i->size;
+	size_t size = draw(s, 1, i->wanted);
+
+	size = size < limit - i->fed ? size : limit - i->fed;
+	size = size < i->wanted ? size : i->wanted;
+	if (size > 0) {
+		node_image_bytes(s->node, number, i->bytes + i->fed, size);
+		i->fed += size;
+		i->wanted -= size;
+	}
+	if (i->fed >= i->fails_at) {
+		image_over(s, i, EIO);
+	} else if (i->fed == i->size) {
+		image_over(s, i, 0);
+	} else if (i->wanted > 0) {
+		image_later(s, i);
+	}
+}
+
+static void image_stop(struct simnode *s, uint64_t number)
+{
+	struct simimage *i = image_find(s, number);
+
+	if (i) {
+		i->over = true;
+		world_mark(s->w, MARK_IMAGE_STOPPED);
+	}
+}
+
+/* --- actions, again ------------------------------------------------------------------------ */
+
 static void act(struct simnode *s, const struct node_action *act)
 {
 	struct client *c;
@@ -278,6 +400,18 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_LOG:
 		story_tell(s->w, "node %u: log <%u> %.*s", s->host + 1, act->value, (int)act->size,
 			   (const char *)act->data);
+		break;
+	case NODE_ACTION_IMAGE_BEGIN:
+		image_begin(s, act->token);
+		break;
+	case NODE_ACTION_IMAGE_READ:
+		image_read(s, act->token, act->value);
+		break;
+	case NODE_ACTION_IMAGE_STOP:
+		image_stop(s, act->token);
+		break;
+	case NODE_ACTION_AGAIN:
+		s->again = true;
 		break;
 	}
 }
@@ -394,6 +528,9 @@ static void request_do(struct simnode *s, const struct request *r)
 	case REQUEST_ACK:
 		request_ack(s, r);
 		break;
+	case REQUEST_IMAGE:
+		image_feed(s, r->image);
+		break;
 	}
 }
 
@@ -465,6 +602,8 @@ static void tell_confchg(struct simnode *s, const struct cpg_event *ev, const ch
 	story_tell(s->w, "node %u: %s confchg %s", s->host + 1, name, line);
 }
 
+static bool actions_drain(struct simnode *s);
+
 static void group_event(struct simnode *s, uint32_t group, const struct cpg_event *ev)
 {
 	const char *name = s->groups[group].name;
@@ -491,6 +630,9 @@ static void group_event(struct simnode *s, uint32_t group, const struct cpg_even
 		}
 		node_message(s->node, group, ev->nodeid, ev->pid, ev->data, ev->size);
 		break;
+	}
+	if (node_urgent(s->node)) {
+		(void)actions_drain(s);
 	}
 	checker_node_stepped(s->w, s->host);
 }
@@ -632,7 +774,9 @@ static void turn(void *ctx, uint64_t serial, uint64_t b)
 	}
 	node_flush(s->node);
 	bool again = actions_drain(s);
+	bool more = s->again;
 
+	s->again = false;
 	checker_node_stepped(s->w, s->host);
 	checker_node_turned(s->w, s->host);
 	if (s->stopping && node_idle(s->node) && !again) {
@@ -641,7 +785,7 @@ static void turn(void *ctx, uint64_t serial, uint64_t b)
 		simnode_kill(s, false);
 		return;
 	}
-	if (something_pending(s)) {
+	if (something_pending(s) || more) {
 		turn_schedule(s, draw(s, 1, s->w->config.turn_us_max));
 	} else if (again) {
 		turn_schedule(s, draw(s, 100, 5000));

@@ -32,6 +32,7 @@ struct request {
 		REQUEST_RELEASE,
 		REQUEST_STOP,
 		REQUEST_ACK,
+		REQUEST_IMAGE,
 	} type;
 	struct request *next;
 	node_conn conn;
@@ -43,6 +44,19 @@ struct request {
 	uint64_t reserved;
 	uint32_t nodeid;        /* ACK */
 	unsigned int force;
+	uint64_t image;         /* IMAGE: something has come through its pipe */
+};
+
+/* A state image that a child of the daemon writes. */
+struct simimage {
+	struct simimage *next;
+	uint64_t number;
+	const uint8_t *bytes;
+	size_t size;
+	size_t fed;
+	size_t wanted;
+	size_t fails_at;        /* the child dies when so much is fed; SIZE_MAX never */
+	bool over;
 };
 
 struct simgroup {
@@ -69,6 +83,8 @@ struct simnode {
 	bool tick_due;
 	uint64_t clock_offset_ms;
 	uint64_t reserved;      /* on this host's disk */
+	bool again;             /* NODE_ACTION_AGAIN */
+	struct simimage *images;
 	struct simgroup *groups;
 	size_t groups_count;
 	struct request *first;

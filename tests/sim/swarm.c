@@ -56,6 +56,13 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->batch_bytes = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 100, 500) : 0;
 	/* Measured in ticks: not shorter than some of them. */
 	c->confirm_timeout_ms = prng_chance(&r, 400) ? (uint32_t)prng_scale(&r, 500, 5000) : 0;
+	/* A state of a few locks in as many pieces as one of a million. */
+	c->chunk_bytes = prng_chance(&r, 800) ? (uint32_t)prng_scale(&r, 30, 2000) : 0;
+	c->chunk_window = (uint32_t)prng_range(&r, 1, 5);
+	c->replay_bytes = prng_chance(&r, 800) ? (uint32_t)prng_range(&r, 1, 4000) : 0;
+	c->image_us_max = (uint32_t)prng_scale(&r, 10, 20000);
+	c->image_stall_ms = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 300, 2000) : 4000;
+	c->image_fail_per_mille = prng_chance(&r, 300) ? 200 : 0;
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)

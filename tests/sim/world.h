@@ -69,6 +69,9 @@
 	X(LOST, "sessions told that they are lost")                                                \
 	X(KILLED, "sessions killed by their daemon")                                               \
 	X(RESERVED, "token reservations stored")                                                   \
+	X(IMAGE, "state images begun")                                                              \
+	X(IMAGE_FAILED, "state images whose writer failed")                                        \
+	X(IMAGE_STOPPED, "state images nobody wanted any more")                                    \
 	X(DIGESTS, "digests compared")
 
 enum sim_mark {
@@ -103,6 +106,12 @@ struct world_config {
 	uint32_t window_messages; /* node_config; 0 for the default */
 	uint32_t batch_bytes;
 	uint32_t confirm_timeout_ms;
+	uint32_t chunk_bytes;
+	uint32_t chunk_window;
+	uint32_t replay_bytes;
+	uint32_t image_us_max; /* from one read of an image's pipe to the next */
+	unsigned int image_fail_per_mille;
+	uint32_t image_stall_ms;
 };
 
 /* Counters of node objects, summed by name. */

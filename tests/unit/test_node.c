@@ -18,13 +18,31 @@
 
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "plugin/node/node.h"
 
 #define NODES 3
 #define GROUPS 32
 
+/* An action that was taken out of turn (node_urgent). */
+struct put_off {
+	struct node_action a;
+	char name[NODE_GROUP_NAME_MAX + 1];
+	uint8_t bytes[2048];
+};
+
 /* What the bus remembers of one node. */
 struct host {
+	struct put_off put_off[64];
+	size_t put_off_count;
+	/* The state image being given away: 0 none. */
+	uint64_t image;
+	struct buf image_bytes;
+	size_t image_fed;
+	size_t image_wanted;
+	int image_error;       /* fork fails that often */
+	bool image_stuck;      /* the writer says nothing */
+	int images, image_stops;
 	struct node *node;
 	bool up;
 	bool frozen; /* its daemon is stopped: stays a member, does nothing */
@@ -58,6 +76,10 @@ struct bus {
 	struct host hosts[NODES + 1];
 	uint64_t ring_seq;
 	uint32_t mutations;
+	bool late; /* drivers do not look at node_urgent(), and another event comes first */
+	uint32_t chunk_bytes;
+	uint32_t replay_bytes;
+	uint64_t kept_bytes_max;
 };
 
 static const uint32_t everybody[NODES] = { 1, 2, 3 };
@@ -113,6 +135,75 @@ static size_t side_nodes(const struct bus *b, int side, uint32_t *ret)
 	return count;
 }
 
+static void image_sink(void *arg, const void *data, size_t size)
+{
+	buf_put_bytes(arg, data, size);
+}
+
+static void image_begin(struct host *h, uint64_t image)
+{
+	h->images++;
+	if (h->image_error > 0) {
+		h->image_error--;
+		node_image_end(h->node, image, EAGAIN);
+		return;
+	}
+	buf_clear(&h->image_bytes);
+	h->image = image;
+	h->image_fed = 0;
+	h->image_wanted = 0;
+	if (node_image_write(h->node, image, image_sink, &h->image_bytes) != 0) {
+		h->image = 0; /* not wanted any more */
+	}
+}
+
+/* Feeds what is wanted, as a pipe does: sometimes less at a time. */
+static bool image_feed(struct host *h)
+{
+	size_t left = h->image_bytes.size - h->image_fed;
+	size_t size = h->image_wanted < left ? h->image_wanted : left;
+
+	if (h->image == 0 || h->image_wanted == 0 || h->image_stuck) {
+		return false;
+	}
+	if (size > 7) {
+		size = size * 2 / 3;
+	}
+	node_image_bytes(h->node, h->image, h->image_bytes.data + h->image_fed, size);
+	h->image_fed += size;
+	h->image_wanted -= size;
+	if (h->image_fed == h->image_bytes.size) {
+		uint64_t image = h->image;
+
+		h->image = 0;
+		node_image_end(h->node, image, 0);
+	}
+	return true;
+}
+
+/* The state is copied before anything else happens; other actions wait for their turn. */
+static void urgent(struct host *h)
+{
+	struct node_action a;
+
+	while (node_urgent(h->node)) {
+		struct put_off *p = &h->put_off[h->put_off_count];
+
+		assert_true(node_action_next(h->node, &a));
+		if (a.type == NODE_ACTION_IMAGE_BEGIN) {
+			image_begin(h, a.token);
+			continue;
+		}
+		assert_true(h->put_off_count < 64 && a.size <= sizeof(p->bytes));
+		p->a = a;
+		snprintf(p->name, sizeof(p->name), "%s", a.name ? a.name : "");
+		if (a.size > 0) {
+			memcpy(p->bytes, a.data, a.size);
+		}
+		h->put_off_count++;
+	}
+}
+
 static void deliver(struct bus *b, uint32_t from, const char *name, const uint8_t *bytes, size_t size)
 {
 	uint32_t g;
@@ -121,6 +212,10 @@ static void deliver(struct bus *b, uint32_t from, const char *name, const uint8_
 		if (b->hosts[to].side == b->hosts[from].side && !b->hosts[to].frozen &&
 		    is_member(&b->hosts[to], name, &g)) {
 			node_message(b->hosts[to].node, g, from, pid_of(from), bytes, size);
+			if (b->late && node_urgent(b->hosts[to].node)) {
+				node_message(b->hosts[to].node, g, from, pid_of(from), "", 0);
+			}
+			urgent(&b->hosts[to]);
 		}
 	}
 }
@@ -215,7 +310,38 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 			printf("# %u: %.*s\n", id, (int)a->size, (const char *)a->data);
 		}
 		break;
+	case NODE_ACTION_IMAGE_BEGIN:
+		image_begin(h, a->token);
+		break;
+	case NODE_ACTION_IMAGE_READ:
+		h->image_wanted += a->token == h->image ? a->value : 0;
+		break;
+	case NODE_ACTION_IMAGE_STOP:
+		if (a->token == h->image) {
+			h->image = 0;
+			h->image_stops++;
+		}
+		break;
+	case NODE_ACTION_AGAIN:
+		break;
 	}
+}
+
+static bool put_off_act(struct bus *b, uint32_t id)
+{
+	struct host *h = &b->hosts[id];
+
+	for (size_t i = 0; i < h->put_off_count; i++) {
+		struct put_off *p = &h->put_off[i];
+
+		p->a.name = p->name;
+		p->a.data = p->bytes;
+		act(b, id, &p->a);
+	}
+	bool any = h->put_off_count > 0;
+
+	h->put_off_count = 0;
+	return any;
 }
 
 /* Runs until nobody has anything to do. */
@@ -232,6 +358,8 @@ static void settle(struct bus *b)
 			if (!b->hosts[id].up || b->hosts[id].frozen) {
 				continue;
 			}
+			busy |= put_off_act(b, id);
+			busy |= image_feed(&b->hosts[id]);
 			node_flush(b->hosts[id].node);
 			while (b->hosts[id].up && node_action_next(b->hosts[id].node, &a)) {
 				busy |= a.type != NODE_ACTION_LOG;
@@ -273,6 +401,10 @@ static void boot(struct bus *b, uint32_t id)
 		.configured = everybody,
 		.configured_count = NODES,
 		.mutations = b->mutations,
+		.chunk_bytes = b->chunk_bytes,
+		.chunk_window = 2,
+		.replay_bytes = b->replay_bytes,
+		.kept_bytes_max = b->kept_bytes_max,
 	};
 
 	memset(h->groups, 0, sizeof(h->groups));
@@ -431,6 +563,7 @@ static int teardown(void **state)
 
 	for (uint32_t id = 1; id <= NODES; id++) {
 		b->hosts[id].node = node_free(b->hosts[id].node);
+		buf_done(&b->hosts[id].image_bytes);
 	}
 	free(b);
 	return 0;
@@ -734,9 +867,236 @@ static void a_leave_that_only_one_node_saw_gives_no_second_lineage(void **state)
 	assert_int_equal(info_of(b, 2).members_count, 1);
 }
 
+/* --- state transfer (R-CPG-4) --- */
+
+static uint64_t counter_of(struct bus *b, uint32_t id, const char *name)
+{
+	uint64_t value = 0;
+	const char *at;
+
+	for (size_t i = 0; (at = node_counter_at(b->hosts[id].node, i, &value)); i++) {
+		if (strcmp(at, name) == 0) {
+			return value;
+		}
+	}
+	fail_msg("no counter %s", name);
+	return 0;
+}
+
+/* Small pieces, so that a few locks are many of them. */
+static int setup_small(void **state)
+{
+	struct bus *b = calloc(1, sizeof(*b));
+
+	b->chunk_bytes = 64;
+	b->replay_bytes = 200;
+	for (uint32_t id = 1; id <= NODES; id++) {
+		boot(b, id);
+	}
+	*state = b;
+	return 0;
+}
+
+/* Node 3 is down; node 1 holds some locks. */
+static void two_of_three(struct bus *b, uint32_t lkids[8])
+{
+	crash(b, 3);
+	open_session(b, 1, 10);
+	for (unsigned int i = 0; i < 8; i++) {
+		char name[2] = { (char)('a' + i), 0 };
+
+		lkids[i] = 0;
+		assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, name, NULL, &lkids[i]), 0);
+	}
+}
+
+static void state_comes_in_pieces_while_others_go_on(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+	uint32_t more = 0;
+
+	two_of_three(b, lkids);
+	int casts = b->hosts[1].cast_count;
+
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	assert_string_equal(info_of(b, 3).state, "joining");
+	assert_non_null(strstr(info_of(b, 3).reason, "from node 1"));
+	/* The donor grants and takes back meanwhile; the joiner keeps it all. */
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "more", NULL, &more), 0);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &lkids[0]), 0);
+	assert_int_equal(b->hosts[1].cast_count, casts + 2);
+	b->hosts[1].image_stuck = false;
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	assert_true(counter_of(b, 3, "replay_slices") > 1);
+	expect_equal(b, 1, 3);
+	expect_equal(b, 2, 3);
+}
+
+static void a_donor_whose_writer_fails_tries_again(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_error = 2;
+	boot(b, 3);
+	assert_int_equal(b->hosts[1].image_error, 1);
+	assert_string_equal(info_of(b, 3).state, "joining");
+	node_tick(b->hosts[1].node, 3000, 3000);
+	settle(b);
+	assert_int_equal(b->hosts[1].image_error, 0);
+	assert_string_equal(info_of(b, 3).state, "joining");
+	node_tick(b->hosts[1].node, 6000, 6000);
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	assert_int_equal(counter_of(b, 1, "images_failed"), 2);
+	expect_equal(b, 1, 3);
+}
+
+static void a_writer_that_does_nothing_is_replaced(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	node_tick(b->hosts[1].node, 40000, 40000);
+	settle(b);
+	assert_int_equal(b->hosts[1].image_stops, 1);
+	b->hosts[1].image_stuck = false;
+	node_tick(b->hosts[1].node, 50000, 50000);
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+/* Whatever went wrong with its donor: a joiner to whom nothing comes says so. */
+static void a_joiner_to_whom_nothing_comes_asks_again(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	int images = b->hosts[1].images;
+
+	node_tick(b->hosts[3].node, 29000, 29000);
+	settle(b);
+	assert_int_equal(b->hosts[1].image_stops, 0);
+	node_tick(b->hosts[3].node, 40000, 40000);
+	settle(b);
+	assert_int_equal(b->hosts[1].image_stops, 1);
+	assert_int_equal(b->hosts[1].images, images + 1);
+	b->hosts[1].image_stuck = false;
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+/* The next lowest carrier begins again. */
+static void the_donor_dies_in_the_middle(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	int images = b->hosts[2].images;
+
+	crash(b, 1);
+	assert_false(info_of(b, 3).ready);
+	/* Node 2 is the higher half of {1,2}: it goes on when the other half is surely down. */
+	assert_int_equal(node_fence_ack(b->hosts[2].node, 1), 0);
+	settle(b);
+	assert_int_equal(b->hosts[2].images, images + 1);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 2, 3);
+}
+
+static void the_joiner_dies_in_the_middle(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	crash(b, 3);
+	assert_int_equal(b->hosts[1].image_stops, 1);
+	assert_string_equal(info_of(b, 1).state, "running"); /* R-COND-2: no fencing for it */
+	b->hosts[1].image_stuck = false;
+	boot(b, 3);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+static void an_image_that_was_changed_on_its_way_is_refused(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	b->hosts[1].image_bytes.data[0] ^= 1; /* of the digest */
+	b->hosts[1].image_stuck = false;
+	settle(b);
+	assert_int_equal(counter_of(b, 3, "digest_mismatch"), 1);
+	/* It came back as somebody new, and got another one. */
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+static void a_joiner_keeps_no_more_than_it_may(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->kept_bytes_max = 20000;
+	b->hosts[1].image_stuck = true;
+	boot(b, 3);
+	for (unsigned int i = 0; i < 50; i++) {
+		uint32_t lkid = 0;
+
+		assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "more", NULL, &lkid), 0);
+		assert_int_equal(submit(b, 1, 10, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &lkid), 0);
+	}
+	assert_true(counter_of(b, 3, "kept_overflows") > 0);
+	assert_string_equal(info_of(b, 3).state, "joining");
+	b->hosts[1].image_stuck = false;
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+/* The contract of node_urgent(): what is copied too late is not the state of the sync-begin. */
+static void a_late_copy_of_the_state_is_void(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[8];
+
+	two_of_three(b, lkids);
+	b->late = true;
+	boot(b, 3);
+	assert_int_equal(counter_of(b, 1, "images_failed"), 1);
+	b->late = false;
+	node_tick(b->hosts[1].node, 3000, 3000);
+	settle(b);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define SMALL(f) cmocka_unit_test_setup_teardown(f, setup_small, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lockspace_is_not_formed_while_a_configured_node_is_unknown),
 		TEST(three_nodes_form_one_lockspace),
@@ -750,6 +1110,15 @@ int main(void)
 		TEST(a_stuck_daemon_does_not_stall_grants_for_ever),
 		TEST(a_silent_ring_evicts_nobody),
 		TEST(a_leave_that_only_one_node_saw_gives_no_second_lineage),
+		SMALL(state_comes_in_pieces_while_others_go_on),
+		SMALL(a_donor_whose_writer_fails_tries_again),
+		SMALL(a_writer_that_does_nothing_is_replaced),
+		SMALL(a_joiner_to_whom_nothing_comes_asks_again),
+		SMALL(the_donor_dies_in_the_middle),
+		SMALL(the_joiner_dies_in_the_middle),
+		SMALL(an_image_that_was_changed_on_its_way_is_refused),
+		SMALL(a_joiner_keeps_no_more_than_it_may),
+		SMALL(a_late_copy_of_the_state_is_void),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
