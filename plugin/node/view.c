@@ -599,6 +599,11 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	if (s->engine || s->lost || b->key != view_group_key(s)) {
 		return;
 	}
+	if (!view_self(s)) {
+		/* Counted in as whom it is no more (space_identity_new): it never confirms as that one, is
+		 * evicted, and gets the state as the one it is now. */
+		return;
+	}
 	list_for_each(item, &s->members) {
 		const struct member *other = list_entry(item, struct member, item);
 
