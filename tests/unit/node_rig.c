@@ -89,8 +89,33 @@ static void mcast(struct rig *r, uint32_t id, const struct node_action *a)
 		r->held[r->held_count++] = m;
 		return;
 	}
-	deliver(r, m);
-	free(m);
+	assert_true(r->queued_count < RIG_MESSAGES);
+	r->queued[r->queued_count++] = m;
+}
+
+static void image_sink(void *arg, const void *data, size_t size)
+{
+	buf_put_bytes(arg, data, size);
+}
+
+/* The whole image is there at once and goes as fast as it is asked for. */
+static void image_act(struct rig_host *h, const struct node_action *a)
+{
+	if (a->type == NODE_ACTION_IMAGE_BEGIN) {
+		buf_clear(&h->image);
+		h->image_fed = 0;
+		assert_int_equal(node_image_write(h->node, a->token, image_sink, &h->image), 0);
+	} else if (a->type == NODE_ACTION_IMAGE_READ) {
+		size_t left = h->image.size - h->image_fed;
+		size_t size = a->value < left ? a->value : left;
+		uint64_t image = a->token;
+
+		node_image_bytes(h->node, image, h->image.data + h->image_fed, size);
+		h->image_fed += size;
+		if (h->image_fed == h->image.size) {
+			node_image_end(h->node, image, 0);
+		}
+	}
 }
 
 static void write_down(struct rig_host *h, const struct node_action *a)
@@ -141,9 +166,45 @@ static void act(struct rig *r, uint32_t id, const struct node_action *a)
 	case NODE_ACTION_RESERVE:
 		node_reserved(h->node, a->token);
 		break;
+	case NODE_ACTION_IMAGE_BEGIN:
+	case NODE_ACTION_IMAGE_READ:
+	case NODE_ACTION_IMAGE_STOP:
+		image_act(h, a);
+		break;
+	case NODE_ACTION_AGAIN:
+		break;
 	default:
 		write_down(h, a);
 		break;
+	}
+}
+
+static bool drain(struct rig *r, uint32_t id)
+{
+	struct node_action a;
+	bool busy = false;
+
+	while (node_action_next(r->hosts[id].node, &a)) {
+		busy |= a.type != NODE_ACTION_LOG;
+		act(r, id, &a);
+	}
+	return busy;
+}
+
+/* In order; a state that is to be copied is copied before the next message changes it. */
+static void deliver_queued(struct rig *r)
+{
+	while (r->queued_count > 0) {
+		struct rig_message *m = r->queued[0];
+
+		memmove(&r->queued[0], &r->queued[1], --r->queued_count * sizeof(r->queued[0]));
+		deliver(r, m);
+		free(m);
+		for (uint32_t id = 1; id <= r->nodes; id++) {
+			if (node_urgent(r->hosts[id].node)) {
+				(void)drain(r, id);
+			}
+		}
 	}
 }
 
@@ -155,13 +216,9 @@ void rig_settle(struct rig *r)
 		assert_true(round < 1000);
 		busy = false;
 		for (uint32_t id = 1; id <= r->nodes; id++) {
-			struct node_action a;
-
 			node_flush(r->hosts[id].node);
-			while (node_action_next(r->hosts[id].node, &a)) {
-				busy |= a.type != NODE_ACTION_LOG;
-				act(r, id, &a);
-			}
+			busy |= drain(r, id);
+			deliver_queued(r);
 			assert_null(node_check(r->hosts[id].node));
 		}
 	}
@@ -169,15 +226,11 @@ void rig_settle(struct rig *r)
 
 void rig_deliver_held(struct rig *r)
 {
-	size_t count = r->held_count;
-	struct rig_message *held[RIG_MESSAGES];
-
-	memcpy(held, r->held, count * sizeof(held[0]));
+	assert_int_equal(r->queued_count, 0);
+	memcpy(r->queued, r->held, r->held_count * sizeof(r->held[0]));
+	r->queued_count = r->held_count;
 	r->held_count = 0;
-	for (size_t i = 0; i < count; i++) {
-		deliver(r, held[i]);
-		free(held[i]);
-	}
+	deliver_queued(r);
 	rig_settle(r);
 }
 
@@ -238,6 +291,7 @@ struct rig *rig_free(struct rig *r)
 {
 	for (uint32_t id = 1; id <= r->nodes; id++) {
 		r->hosts[id].node = node_free(r->hosts[id].node);
+		buf_done(&r->hosts[id].image);
 	}
 	for (size_t i = 0; i < r->held_count; i++) {
 		free(r->held[i]);

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
 #include "plugin/engine/engine.h"
 #include "plugin/node/node.h"
 
@@ -36,6 +37,8 @@ struct rig_host {
 	char groups[RIG_GROUPS][NODE_GROUP_NAME_MAX + 1]; /* empty: not a member */
 	struct rig_event events[RIG_EVENTS];
 	size_t count;
+	struct buf image; /* state being given to a joiner */
+	size_t image_fed;
 };
 
 struct rig {
@@ -44,6 +47,8 @@ struct rig {
 	bool hold;
 	struct rig_message *held[RIG_MESSAGES];
 	size_t held_count;
+	struct rig_message *queued[RIG_MESSAGES]; /* on their way */
+	size_t queued_count;
 	struct rig_host hosts[RIG_NODES + 1]; /* by nodeid */
 };
 
