@@ -18,12 +18,15 @@
  * that keeps the descriptor keeps the session alive.
  *
  * Callbacks run only inside lockstep_dispatch() and inside the _wait calls of the same session, one
- * at a time, in the order of the cluster's decisions. A callback may make any call except
- * lockstep_close() of its own session and a _wait call.
+ * at a time, in the order of the cluster's decisions. A callback may make any lock call, also a _wait
+ * call, which runs other callbacks meanwhile; not lockstep_dispatch() and lockstep_close() of its own
+ * session.
  *
  * Returns. 0 (or a count where stated) on success, a negative errno otherwise. Errors any call can
- * return: -EINVAL argument out of range; -ENOTCONN the daemon is gone or this node has left the
- * quorate cluster: **all locks of the session are lost**, close it; -ENOMEM.
+ * return: -EINVAL argument out of range; -ENOTCONN the session is NULL, the daemon is gone or this node
+ * has left the quorate cluster or the lockspace: **all locks of the session are lost**, close it;
+ * -ENOMEM. Of several mistakes in one call the order of the manual page decides which is told, as in
+ * the Linux DLM. A call that returns an error has changed nothing, the lksb included.
  */
 #ifndef LOCKSTEP_LOCKSTEP_H
 #define LOCKSTEP_LOCKSTEP_H
@@ -74,14 +77,28 @@ typedef void (*lockstep_lost_fn)(void *arg, int error);
  * @ipc_name:   IPC name of the daemon, NULL for $LOCKSTEP_IPC_NAME or "lockstep"
  * @timeout_ms: how long opening may take: connecting and, for a lockspace that is being joined,
  *              waiting for its state; 0 = 30000, negative = for ever
- * @lvb_len:    LVB length when the lockspace is created, 0 = LOCKSTEP_LVB_DEFAULT
+ * @lvb_len:    LVB length, a multiple of 8 in 8..1024; 0 = the lockspace's, or LOCKSTEP_LVB_DEFAULT
+ *              when it is created
  * @mode:       permission bits of a lockspace created by this call, 0 = 0660
+ * @deadlock_wait_ms: how long a lock is queued before a deadlock is searched for, and how often then;
+ *              negative = never; 0 = the lockspace's, or LOCKSTEP_DEADLOCK_WAIT_DEFAULT
+ * @xid_scope:  LOCKSTEP_XID_SCOPE_*: are equal xids of different nodes one transaction? 0 = the
+ *              lockspace's, or LOCKSTEP_XID_SCOPE_NODE
+ * @space_flags: LOCKSTEP_LSFL_*, used when this call creates the lockspace on this node
+ * @cluster_name: the expected name of the cluster, NULL for any
+ *
+ * @lvb_len, @deadlock_wait_ms and @xid_scope are fixed when the first node creates the lockspace and
+ * the same on all nodes. Whoever names another value is refused (-EPROTO).
  */
 struct lockstep_options {
 	const char *ipc_name;
 	int timeout_ms;
 	uint16_t lvb_len;
 	uint16_t mode;
+	int deadlock_wait_ms;
+	int xid_scope;
+	uint32_t space_flags;
+	const char *cluster_name;
 };
 
 /**
@@ -91,9 +108,11 @@ struct lockstep_options {
  * @options: may be NULL
  * @ret:     the session; free with lockstep_close()
  *
- * Blocks up to options->timeout_ms. -EUNATCH no daemon on this node; -ENOENT no such lockspace here
- * and no LOCKSTEP_OPEN_CREATE; -ETIMEDOUT; -EACCES, -EPERM; -EPROTO LVB length differs from the
- * lockspace's; -ESTALE this node is outside the quorate cluster and not yet reset.
+ * Blocks up to options->timeout_ms. -EUNATCH no daemon on this node; -EBADR the cluster has another
+ * name; -EEXIST LOCKSTEP_LSFL_NEWEXCL and it is joined already; -ENOENT no such lockspace here and no
+ * LOCKSTEP_OPEN_CREATE; -EPERM it would have to be created, which needs privilege; -EACCES; -EPROTO it
+ * has other attributes than asked for; -ETIMEDOUT; -ESTALE this node is outside the quorate cluster and
+ * not yet reset.
  */
 int lockstep_open(const char *space, unsigned int flags, const struct lockstep_options *options,
 		  struct lockstep_session **ret);
@@ -132,10 +151,29 @@ int lockstep_lvb_length(const struct lockstep_session *s);
  * lkid; -EBUSY the lock is queued or has a request outstanding; -EINVAL; -EAGAIN the daemon's send
  * window is full: dispatch, then retry; -ENOMEM session's quota reached; -ENOTCONN.
  * As dlm_lock(), VMS conversion rules.
+ *
+ * LOCKSTEP_LKF_ORPHAN (without CONVERT) adopts the oldest lock of that name and granted @mode that a
+ * session of this node has left behind with LOCKSTEP_LKF_PERSISTENT. The call waits for the cluster's
+ * decision; on 0 the lock is yours, lksb has its old lkid and token, status 0, and no completion
+ * comes. -ENOENT no orphan of that name; -EAGAIN none in that mode.
  */
 int lockstep_lock(struct lockstep_session *s, int mode, struct lockstep_lksb *lksb, uint32_t flags,
 		  const void *name, size_t name_len, void *arg, lockstep_ast_fn ast,
 		  lockstep_bast_fn bast);
+
+/**
+ * lockstep_lockx - lockstep_lock() with a transaction and a time limit
+ * @xid:        transaction the lock belongs to from now on, for the search for deadlocks; 0: that of
+ *              the session
+ * @timeout_cs: with LOCKSTEP_LKF_TIMEOUT: hundredths of a second after which the request, if it is
+ *              still queued, ends with ETIMEDOUT; time in which the lockspace is stopped does not count.
+ *              Resolution a tenth of a second, never early
+ *
+ * As dlm_ls_lockx(). Errors as lockstep_lock().
+ */
+int lockstep_lockx(struct lockstep_session *s, int mode, struct lockstep_lksb *lksb, uint32_t flags,
+		   const void *name, size_t name_len, void *arg, lockstep_ast_fn ast,
+		   lockstep_bast_fn bast, uint64_t xid, uint32_t timeout_cs);
 
 /**
  * lockstep_unlock - release a lock, or take back a queued request (LOCKSTEP_LKF_CANCEL)
@@ -149,6 +187,61 @@ int lockstep_lock(struct lockstep_session *s, int mode, struct lockstep_lksb *lk
 int lockstep_unlock(struct lockstep_session *s, uint32_t lkid, uint32_t flags,
 		    struct lockstep_lksb *lksb);
 
+/** lockstep_unlockx - lockstep_unlock() that gives the lock's callbacks another argument (@arg not
+ * NULL). */
+int lockstep_unlockx(struct lockstep_session *s, uint32_t lkid, uint32_t flags,
+		     struct lockstep_lksb *lksb, void *arg);
+
+/** lockstep_deadlock_cancel - as a cancel, but what it takes back ends with EDEADLK. 0 also when there
+ * is nothing to take back. -ENOENT; -EINVAL a cancel or an unlock is outstanding. */
+int lockstep_deadlock_cancel(struct lockstep_session *s, uint32_t lkid);
+
+/**
+ * lockstep_purge - remove locks that ended processes have left behind (orphans)
+ * @nodeid: of that node; 0 for this one
+ * @pid:    of that process; 0 for all orphans of the node in the lockspace
+ *
+ * With @pid that of the program itself and @nodeid of this node: all locks of this session are given
+ * up, without callbacks, and callbacks that have not run are discarded; the session goes on. Does not
+ * wait. -ENOBUFS that node is no member. As dlm_ls_purge().
+ */
+int lockstep_purge(struct lockstep_session *s, uint32_t nodeid, uint32_t pid);
+
+/**
+ * struct lockstep_request - one call of lockstep_submit()
+ * @unlock: false: as lockstep_lockx() with the fields of the first group; true: as lockstep_unlockx()
+ *          with @lkid, @flags, @lksb and @arg
+ * @result: what that call would have returned
+ */
+struct lockstep_request {
+	bool unlock;
+	int result;
+	uint32_t flags;
+	struct lockstep_lksb *lksb;
+	void *arg;
+	/* lock */
+	int mode;
+	const void *name;
+	size_t name_len;
+	lockstep_ast_fn ast;
+	lockstep_bast_fn bast;
+	uint64_t xid;
+	uint32_t timeout_cs;
+	/* unlock */
+	uint32_t lkid;
+};
+
+/**
+ * lockstep_submit - many lock and unlock calls with one round trip for each hundreds of them
+ * @requests: @count of them, made in this order; each as by its own call, with its own result. One
+ *            that fails does not hold up the others. A request may not refer to a lock that an
+ *            earlier one of the same call asks for.
+ *
+ * Returns 0 when every result is filled in, else -ENOTCONN: the session is lost, and results are
+ * filled in as far as they are known (the others are -ENOTCONN).
+ */
+int lockstep_submit(struct lockstep_session *s, struct lockstep_request *requests, size_t count);
+
 /**
  * lockstep_lock_wait - lockstep_lock() and wait for the completion
  * @timeout_ms: < 0 for ever, else the request is cancelled after it and -ETIMEDOUT returned (unless
@@ -161,8 +254,14 @@ int lockstep_lock_wait(struct lockstep_session *s, int mode, struct lockstep_lks
 		       uint32_t flags, const void *name, size_t name_len, void *arg,
 		       lockstep_bast_fn bast, int timeout_ms);
 
+/** lockstep_lockx_wait - lockstep_lockx() and wait for the completion. @timeout_ms as above and beside
+ * @timeout_cs: with the former this program gives up, with the latter the lockspace. */
+int lockstep_lockx_wait(struct lockstep_session *s, int mode, struct lockstep_lksb *lksb,
+			uint32_t flags, const void *name, size_t name_len, void *arg,
+			lockstep_bast_fn bast, uint64_t xid, uint32_t timeout_cs, int timeout_ms);
+
 /** lockstep_unlock_wait - lockstep_unlock() and wait for its completion. 0 on EUNLOCK or ECANCEL,
- * and when a cancel had nothing to do. */
+ * and when a cancel had nothing to do (lksb->status is 0 then). */
 int lockstep_unlock_wait(struct lockstep_session *s, uint32_t lkid, uint32_t flags,
 			 struct lockstep_lksb *lksb);
 
@@ -270,7 +369,13 @@ int lockstep_admin_blockers(struct lockstep_admin *a, const char *space, uint32_
  * its state or after options->timeout_ms (-ETIMEDOUT: it goes on trying). */
 int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
 				uint16_t mode);
-/** lockstep_admin_space_release - one less; at zero leave it. -EBUSY while this node has locks in it, -ENOENT. @force as R-LS-6: 0, 1, 2. */
+/** lockstep_admin_space_create_with - the same with everything that lockstep_options says of a
+ * lockspace. -EINVAL; -EBADR another cluster; -EEXIST LOCKSTEP_LSFL_NEWEXCL and it is joined already;
+ * -EPERM; -EPROTO other attributes. */
+int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space,
+				     const struct lockstep_options *options);
+/** lockstep_admin_space_release - one less; at zero leave it. @force 0: -EBUSY while this node has locks, orphans or undelivered callbacks in it; 1: only while one of its
+ * locks is granted; 2: never, its locks go. Waits, up to options->timeout_ms, for sessions that are just ending. -ENOENT; -EPERM. */
 int lockstep_admin_space_release(struct lockstep_admin *a, const char *space, unsigned int force);
 /** lockstep_admin_fence_ack - an administrator's word that @nodeid is down and will not come back with its old locks. -EBUSY: that node is an active member;
  * -ENOENT: not a configured node. Logged with the caller's uid. */

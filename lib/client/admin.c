@@ -324,36 +324,71 @@ int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *lin
 
 /* --- verbs ------------------------------------------------------------------------------- */
 
-int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
-				uint16_t mode)
+/* False when there is no time left. */
+static bool retry_pause(int64_t deadline, int ms)
+{
+	if (deadline >= 0 && transport_now_ms() >= deadline) {
+		return false;
+	}
+	(void)poll(NULL, 0, ms);
+	return true;
+}
+
+static int create_once(struct lockstep_admin *a, struct ipc_open *open, int64_t deadline)
+{
+	struct ipc_result result;
+	const uint8_t *body;
+	size_t size;
+
+	open->tag = transport_tag(a->transport);
+	buf_clear(&a->out);
+	ipc_open_encode(open, &a->out);
+	int error = transport_call(a->transport, IPC_MSG_SPACE_CREATE, open->tag, &a->out, deadline,
+				   &body, &size);
+
+	error = error ? error : ipc_result_decode(body, size, &result);
+	return error ? error : -(int)result.error;
+}
+
+int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space,
+				     const struct lockstep_options *options)
 {
 	int64_t deadline = transport_deadline(a->timeout_ms);
-	struct ipc_query query = { .lvb_len = lvb_len, .flags = mode };
+	struct ipc_open open = { .tag = 0 };
 	struct ipc_query ready = { 0 };
 	struct ipc_result result;
 
-	if (space_set(&query, space) || space_set(&ready, space) || lvb_len > LOCKSTEP_LVB_MAX ||
-	    lvb_len % 8 != 0) {
+	if (!options_valid(options) || space_set(&ready, space)) {
 		return -EINVAL;
 	}
-	int error = verb_call(a, IPC_MSG_SPACE_CREATE, &query, deadline, &result);
+	options_open(options, &open);
+	memcpy(open.space, space, strlen(space));
+	int error = create_once(a, &open, deadline);
 
-	while (error == 0) {
-		error = verb_call(a, IPC_MSG_SPACE_STATUS, &ready, deadline, &result);
-		if (error != -EINPROGRESS) {
-			break;
-		}
-		if (deadline >= 0 && transport_now_ms() >= deadline) {
-			return -ETIMEDOUT;
-		}
-		(void)poll(NULL, 0, READY_POLL_MS);
-		error = 0;
+	/* It is being left, or not known yet whether the attributes can be had. */
+	while (error == -EAGAIN && retry_pause(deadline, READY_POLL_MS)) {
+		error = create_once(a, &open, deadline);
 	}
-	return error;
+	if (error) {
+		return error == -EAGAIN ? -ETIMEDOUT : error;
+	}
+	do {
+		error = verb_call(a, IPC_MSG_SPACE_STATUS, &ready, deadline, &result);
+	} while (error == -EINPROGRESS && retry_pause(deadline, READY_POLL_MS));
+	return error == -EINPROGRESS ? -ETIMEDOUT : error;
+}
+
+int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
+				uint16_t mode)
+{
+	const struct lockstep_options options = { .lvb_len = lvb_len, .mode = mode };
+
+	return lockstep_admin_space_create_with(a, space, &options);
 }
 
 int lockstep_admin_space_release(struct lockstep_admin *a, const char *space, unsigned int force)
 {
+	int64_t deadline = transport_deadline(a->timeout_ms);
 	struct ipc_query query = { .flags = force };
 	struct ipc_result result;
 	int error = space_set(&query, space);
@@ -361,8 +396,10 @@ int lockstep_admin_space_release(struct lockstep_admin *a, const char *space, un
 	if (error || force > 2) {
 		return -EINVAL;
 	}
-	return verb_call(a, IPC_MSG_SPACE_RELEASE, &query, transport_deadline(a->timeout_ms),
-			 &result);
+	do {
+		error = verb_call(a, IPC_MSG_SPACE_RELEASE, &query, deadline, &result);
+	} while (error == -EAGAIN && retry_pause(deadline, RETRY_MS));
+	return error == -EAGAIN ? -EBUSY : error;
 }
 
 int lockstep_admin_fence_ack(struct lockstep_admin *a, uint32_t nodeid)

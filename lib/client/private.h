@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct ipc_open;
 struct ipc_result;
 struct ipc_submit;
 struct lockstep_options;
@@ -17,6 +18,10 @@ struct session;
 
 /* Milliseconds, negative for ever. */
 int options_timeout_ms(const struct lockstep_options *options);
+/* Everything but names, which only the daemon can judge. NULL is fine. */
+bool options_valid(const struct lockstep_options *options);
+/* What they say of a lockspace. */
+void options_open(const struct lockstep_options *options, struct ipc_open *open);
 /* 1..LOCKSTEP_SPACE_MAX bytes without '/' or control bytes. */
 bool space_name_valid(const char *space);
 
@@ -32,7 +37,7 @@ void client_events_take(struct lockstep_session *s);
  * more. The caller puts its things in order and then declares the loss; the connection stays open
  * until lockstep_close(), lest the locks go while the program still believes in them.
  */
-int client_submit(struct lockstep_session *s, struct ipc_submit *submit,
+int client_submit(struct lockstep_session *s, const struct ipc_submit *submit,
 		  struct ipc_result *ret_result, bool *ret_fatal);
 
 #endif

@@ -11,6 +11,7 @@
 #include "lib/ipc/ipc.h"
 
 #define BUCKETS_MIN 16 /* power of two */
+#define MODE_INVALID 0xff /* stands for all modes that are none */
 
 /* One lock of ours, from the accepted request to its final completion. */
 struct lock {
@@ -50,7 +51,7 @@ struct session {
 	uint16_t lvb_len;
 	bool lost;
 	bool lost_told;
-	bool delivering;
+	unsigned int delivering; /* routines that run, one inside the other */
 	int lost_error;
 	void *lost_arg;
 	lockstep_lost_fn lost_fn;
@@ -222,7 +223,7 @@ bool session_is_lost(const struct session *s)
 
 bool session_delivering(const struct session *s)
 {
-	return s->delivering;
+	return s->delivering > 0;
 }
 
 size_t session_locks_count(const struct session *s)
@@ -230,21 +231,22 @@ size_t session_locks_count(const struct session *s)
 	return s->locks_count;
 }
 
+static bool mode_valid(int mode)
+{
+	return mode >= LOCKSTEP_LOCK_NL && mode <= LOCKSTEP_LOCK_EX;
+}
+
 /* --- calls ------------------------------------------------------------------------------- */
 
-/* The bytes of the caller's LVB that go along with VALBLK. */
-static int lvb_attach(const struct session *s, uint32_t flags, const struct lockstep_lksb *lksb,
-		      struct ipc_submit *submit)
+/* The bytes of the caller's LVB that go along with VALBLK. That they are missing is one of many errors,
+ * whose order the node knows. */
+static void lvb_attach(const struct session *s, const struct lockstep_lksb *lksb,
+		       struct ipc_submit *submit)
 {
-	if (!(flags & LOCKSTEP_LKF_VALBLK)) {
-		return 0;
+	if (submit->flags & LOCKSTEP_LKF_VALBLK && lksb->lvb) {
+		submit->lvb = lksb->lvb;
+		submit->lvb_len = s->lvb_len;
 	}
-	if (!lksb->lvb) {
-		return -EINVAL;
-	}
-	submit->lvb = lksb->lvb;
-	submit->lvb_len = s->lvb_len;
-	return 0;
 }
 
 int session_lock_prepare(struct session *s, const struct session_request *request,
@@ -256,7 +258,7 @@ int session_lock_prepare(struct session *s, const struct session_request *reques
 	if (s->lost) {
 		return -ENOTCONN;
 	}
-	if (!request->lksb) {
+	if (!request->lksb || (!request->ast && !request->wait)) {
 		return -EINVAL;
 	}
 	if (convert) {
@@ -265,31 +267,27 @@ int session_lock_prepare(struct session *s, const struct session_request *reques
 			return -ENOENT;
 		}
 	}
-	/* The rest of R-ERR-1 is the node's; this is what the message could not carry. */
-	if (request->mode < LOCKSTEP_LOCK_NL || request->mode > LOCKSTEP_LOCK_EX) {
-		return -EINVAL;
-	}
+	/* The rest of R-ERR-1 is the node's. What the message cannot carry says EINVAL, as would the
+	 * rows before and after it. */
 	if (!convert && (request->name_len > LOCKSTEP_NAME_MAX ||
 			 (request->name_len > 0 && !request->name))) {
 		return -EINVAL;
 	}
 	struct ipc_submit submit = {
 		.op = IPC_OP_LOCK,
-		.mode = (uint8_t)request->mode,
+		.mode = mode_valid(request->mode) ? (uint8_t)request->mode : MODE_INVALID,
 		.has_bast = request->bast != NULL,
 		.flags = request->flags,
 		.lkid = convert ? lock->lkid : 0,
+		.xid = request->xid,
+		.timeout_cs = request->timeout_cs,
 	};
 
 	if (!convert && request->name_len > 0) {
 		submit.name_len = (uint8_t)request->name_len;
 		memcpy(submit.name, request->name, request->name_len);
 	}
-	int error = lvb_attach(s, request->flags, request->lksb, &submit);
-
-	if (error) {
-		return error;
-	}
+	lvb_attach(s, request->lksb, &submit);
 	if (!convert) {
 		/* Before anything is sent: an accepted request must find its place. */
 		lock = calloc(1, sizeof(*lock));
@@ -357,11 +355,8 @@ int session_unlock_prepare(struct session *s, uint32_t lkid, uint32_t flags,
 		return -ENOENT;
 	}
 	struct ipc_submit submit = { .op = IPC_OP_UNLOCK, .flags = flags, .lkid = lkid };
-	int error = lvb_attach(s, flags, lksb ? lksb : lock->lksb, &submit);
 
-	if (error) {
-		return error;
-	}
+	lvb_attach(s, lksb ? lksb : lock->lksb, &submit);
 	*ret_submit = submit;
 	return 0;
 }
@@ -381,6 +376,30 @@ void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lks
 	}
 	lock->lksb->flags = 0;
 	lock->lksb->status = LOCKSTEP_EINPROG;
+}
+
+void session_arg_set(struct session *s, uint32_t lkid, void *arg)
+{
+	struct lock *lock = lock_find(s, lkid);
+
+	if (lock) {
+		lock->arg = arg;
+	}
+}
+
+void session_idle_set(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb)
+{
+	struct lock *lock = lock_find(s, lkid);
+
+	if (lksb || lock) {
+		(lksb ? lksb : lock->lksb)->status = 0;
+	}
+}
+
+void session_purged(struct session *s)
+{
+	queue_drop(s);
+	locks_drop(s, LOCKSTEP_EUNLOCK);
 }
 
 void session_wait_add(struct session *s, uint32_t lkid, struct session_wait *wait)
@@ -424,11 +443,6 @@ static const uint8_t compatible[6] = {
 static bool modes_compatible(int a, int b)
 {
 	return (compatible[a] >> b & 1) != 0;
-}
-
-static bool mode_valid(int mode)
-{
-	return mode >= LOCKSTEP_LOCK_NL && mode <= LOCKSTEP_LOCK_EX;
 }
 
 /* R-BAST-5 */
@@ -611,7 +625,7 @@ bool session_deliver(struct session *s, bool *ret_ran)
 	if (!session_take(s, &d)) {
 		return false;
 	}
-	s->delivering = true;
+	s->delivering++;
 	if (d.ast) {
 		d.ast(d.arg);
 	} else if (d.bast) {
@@ -619,7 +633,7 @@ bool session_deliver(struct session *s, bool *ret_ran)
 	} else if (d.lost) {
 		d.lost(d.arg, d.error);
 	}
-	s->delivering = false;
+	s->delivering--;
 	*ret_ran = d.ast || d.bast || d.lost;
 	return true;
 }

@@ -69,8 +69,11 @@ struct session_request {
 	const void *name;
 	size_t name_len;
 	void *arg;
-	lockstep_ast_fn ast; /* may be NULL here: a _wait call */
+	lockstep_ast_fn ast; /* NULL only for a _wait call */
 	lockstep_bast_fn bast;
+	bool wait;
+	uint64_t xid;
+	uint32_t timeout_cs;
 };
 
 int session_lock_prepare(struct session *s, const struct session_request *request,
@@ -84,6 +87,14 @@ int session_unlock_prepare(struct session *s, uint32_t lkid, uint32_t flags,
 			   struct lockstep_lksb *lksb, struct ipc_submit *ret_submit);
 void session_unlock_commit(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb,
 			   const struct ipc_result *result);
+
+/* An unlock was accepted: the callbacks of that lock get @arg from now on (R-CAST-3). */
+void session_arg_set(struct session *s, uint32_t lkid, void *arg);
+/* A cancel that is waited for had nothing to do: the lksb in use says so (D-10). */
+void session_idle_set(struct session *s, uint32_t lkid, struct lockstep_lksb *lksb);
+/* The session has purged itself: nothing of its locks is heard of any more (R-PURGE-1). Who waits for
+ * one learns EUNLOCK. */
+void session_purged(struct session *s);
 
 /* @wait is done when the completion of the lock's latest request is delivered, when the lock ends, and
  * when the session is lost (status ENOTCONN). Several may wait for one lock. A lock that is unknown

@@ -19,13 +19,14 @@
  * text = u16 length, then that many bytes, none of them NUL; blob = u16 length, then bytes.
  * bool = one byte, 0 or 1. Reserved bytes are zero. All versions: since 1.
  *
- * Requests are answered at once (accepted or refused); what happens later comes as events. Encoders
- * append the body to a buf, decoders take the body only and refuse trailing bytes, unknown flags and
- * lengths over their maximum with -EBADMSG; on success encoding the result again gives the same
- * bytes. What the numbers mean (modes, lock flags, names) is the node's to judge, not the codec's.
+ * Requests are answered at once (accepted or refused), but for a SUBMIT that adopts; what happens later
+ * comes as events. SUBMIT, its answer and events are packs: after the tag one row or several, up to the
+ * end of the message and at most IPC_PACK_MAX. Encoders append to a buf, decoders refuse trailing
+ * bytes, unknown flags and lengths over their maximum with -EBADMSG; on success encoding the result
+ * again gives the same bytes. What the numbers mean (modes, lock flags, names) is the node's to judge, not the codec's.
  *
- * Answers: OPEN, SUBMIT, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
- * OPEN_STATUS are answered by a result, the others by a page (STATUS by a page of one row).
+ * Answers: OPEN, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
+ * OPEN_STATUS are answered by a result, SUBMIT by as many as it has rows, the others by a page (STATUS by a page of one row).
  * SPACE_STATUS and OPEN_STATUS have error EINPROGRESS until the lockspace is usable here.
  */
 #ifndef LOCKSTEP_IPC_H
@@ -45,6 +46,9 @@ struct buf;
 #define IPC_MESSAGE_MAX 65536 /* whole libqb message, both directions */
 #define IPC_BODY_MAX (IPC_MESSAGE_MAX - 64)
 #define IPC_PAGE_ROWS_MAX 64 /* rows of a listing in one response */
+#define IPC_PACK_MAX 1024 /* rows of a SUBMIT, its answer, an event message */
+#define IPC_SUBMIT_ROW_MAX (24 + 2 + LOCKSTEP_NAME_MAX + 2 + LOCKSTEP_LVB_MAX)
+#define IPC_EVENT_ROW_MAX (24 + 2 + LOCKSTEP_LVB_MAX)
 
 /* libqb ids; assigned once. */
 enum ipc_message {
@@ -65,31 +69,45 @@ enum ipc_message {
 	IPC_MSG_SPACE_STATUS = 42, /* is my created lockspace ready? */
 };
 
+/* Every message begins with it (version, reserved, tag). Returns 0 or -EBADMSG, and leaves the cursor at
+ * what follows. */
+struct cursor;
+void ipc_tag_encode(struct buf *out, uint32_t tag);
+int ipc_tag_decode(struct cursor *in, uint32_t *ret_tag);
+
 /* OPEN: bind this connection to a lockspace. Answer: error 0 and lvb_len; the session is usable when
  * the READY event has come (error 0), which may be at once or after the lockspace has been joined.
+ * SPACE_CREATE has the same body: one more on the create count. What a lockspace is to be like may be
+ * left open (0) and must otherwise be so (R-LS-8, R-LS-11).
  *
- *   flags u32 | lvb_len u16 | mode u16 | personality u8 | reserved u8 | space text | comm text */
+ *   flags u32 | lvb_len u16 | mode u16 | personality u8 | xid_scope u8 | deadlock_wait_ms i32 |
+ *   space_flags u32 | space text | comm text | cluster text */
 struct ipc_open {
 	uint32_t tag;
 	uint32_t flags; /* LOCKSTEP_OPEN_* */
 	uint16_t lvb_len;
 	uint16_t mode;
 	uint8_t personality; /* enum engine_personality */
+	uint8_t xid_scope;   /* 0, LOCKSTEP_XID_SCOPE_* */
+	int32_t deadlock_wait_ms; /* -1: no search */
+	uint32_t space_flags; /* LOCKSTEP_LSFL_* */
 	char space[LOCKSTEP_SPACE_MAX + 1];
 	char comm[LOCKSTEP_COMM_MAX + 1];
+	char cluster[LOCKSTEP_NODE_NAME_MAX + 1]; /* expected name of the cluster, or empty */
 };
 
-/* SUBMIT: one lock op.
+/* SUBMIT: lock ops, in the order in which they were made.
  *
- *   op u8 | mode u8 | has_bast bool | reserved u8 | flags u32 | lkid u32 | timeout_cs u32 | xid u64 |
- *   name blob | lvb blob */
+ *   op u8 | mode u8 | has_bast bool | reserved u8 | flags u32 | lkid u32, PURGE: nodeid u32 |
+ *   timeout_cs u32, PURGE: pid u32 | xid u64 | name blob | lvb blob */
 enum ipc_op {
-	IPC_OP_LOCK = 1, /* CONVERT in flags: conversion */
+	IPC_OP_LOCK = 1, /* CONVERT in flags: conversion; ORPHAN without it: adoption */
 	IPC_OP_UNLOCK = 2, /* CANCEL in flags: cancel */
+	IPC_OP_DEADLOCK_CANCEL = 3,
+	IPC_OP_PURGE = 4,
 };
 
 struct ipc_submit {
-	uint32_t tag;
 	uint8_t op;
 	uint8_t mode;
 	bool has_bast;
@@ -97,20 +115,24 @@ struct ipc_submit {
 	uint32_t lkid;
 	uint64_t xid;
 	uint32_t timeout_cs;
+	uint32_t nodeid; /* PURGE only: R-PURGE-1 */
+	uint32_t pid;
 	uint8_t name_len;
 	uint8_t name[LOCKSTEP_NAME_MAX];
 	uint16_t lvb_len;
 	const uint8_t *lvb; /* into the input when decoded */
 };
 
-/* Response of OPEN and SUBMIT and of admin verbs without rows. error: 0 or positive errno.
+/* Response of OPEN and of admin verbs without rows, and one row of the answer of a SUBMIT. error: 0 or
+ * positive errno.
  *
  *   error u32 | lkid u32 | value u32 | completes bool | reserved u8[3] | token u64 */
 struct ipc_result {
 	uint32_t tag;
 	uint32_t error;
 	uint32_t lkid;    /* SUBMIT of a new request */
-	uint32_t value;   /* OPEN: lvb_len; NODE_ID: nodeid; RELEASE: remaining create count */
+	uint32_t value;   /* OPEN: lvb_len; NODE_ID: nodeid; RELEASE: remaining create count; a purge: 1
+			   * when it took the session's own locks */
 	bool completes;   /* SUBMIT: a completion event will come (not for a cancel of an idle lock) */
 	uint64_t token;   /* SUBMIT that adopted an orphan: its token, as no completion comes */
 };
@@ -138,12 +160,16 @@ struct ipc_event {
 
 void ipc_open_encode(const struct ipc_open *m, struct buf *out);
 int ipc_open_decode(const void *body, size_t size, struct ipc_open *ret);
-void ipc_submit_encode(const struct ipc_submit *m, struct buf *out);
-int ipc_submit_decode(const void *body, size_t size, struct ipc_submit *ret);
+/* With its tag: a message of its own. */
 void ipc_result_encode(const struct ipc_result *m, struct buf *out);
 int ipc_result_decode(const void *body, size_t size, struct ipc_result *ret);
+/* Rows of packs, behind a tag (events: 0). */
+void ipc_submit_encode(const struct ipc_submit *m, struct buf *out);
+int ipc_submit_decode(struct cursor *in, struct ipc_submit *ret);
+void ipc_result_row_encode(const struct ipc_result *m, struct buf *out);
+int ipc_result_row_decode(struct cursor *in, struct ipc_result *ret);
 void ipc_event_encode(const struct ipc_event *m, struct buf *out);
-int ipc_event_decode(const void *body, size_t size, struct ipc_event *ret);
+int ipc_event_decode(struct cursor *in, struct ipc_event *ret);
 
 /* Admin request with optional space, name, ids: one shape for all verbs, unused fields zero.
  *
@@ -157,7 +183,7 @@ struct ipc_query {
 	uint8_t name[LOCKSTEP_NAME_MAX];
 	uint32_t nodeid;
 	uint32_t lkid;
-	uint32_t flags; /* SPACE_RELEASE: force; SPACE_CREATE: mode bits */
+	uint32_t flags; /* SPACE_RELEASE: force */
 	uint16_t lvb_len;
 	uint64_t page; /* row number to start at; 0 first */
 	char text[LOCKSTEP_NODE_NAME_MAX + 1]; /* NODE_ID */
@@ -180,7 +206,6 @@ struct ipc_page {
 /* Encode the header with rows = 0 and next_page = 0, append rows, then set the counts. */
 size_t ipc_page_begin(struct buf *out, uint32_t tag, uint32_t error);
 void ipc_page_end(struct buf *out, size_t at, uint32_t rows, uint64_t next_page);
-struct cursor;
 int ipc_page_decode(struct cursor *in, struct ipc_page *ret); /* leaves the cursor at the rows */
 
 void ipc_status_encode(const struct lockstep_status *row, struct buf *out);

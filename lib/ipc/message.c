@@ -14,6 +14,24 @@
 #include "lib/ipc/wire.h"
 
 #define OPEN_FLAGS LOCKSTEP_OPEN_CREATE
+#define SPACE_FLAGS                                                                                \
+	(LOCKSTEP_LSFL_NODIR | LOCKSTEP_LSFL_TIMEWARN | LOCKSTEP_LSFL_FS | LOCKSTEP_LSFL_NEWEXCL)
+
+void ipc_tag_encode(struct buf *out, uint32_t tag)
+{
+	wire_prefix_put(out, tag);
+}
+
+int ipc_tag_decode(struct cursor *in, uint32_t *ret_tag)
+{
+	uint32_t tag = wire_prefix_get(in);
+
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret_tag = tag;
+	return 0;
+}
 
 void ipc_open_encode(const struct ipc_open *m, struct buf *out)
 {
@@ -22,9 +40,12 @@ void ipc_open_encode(const struct ipc_open *m, struct buf *out)
 	buf_put_u16(out, m->lvb_len);
 	buf_put_u16(out, m->mode);
 	buf_put_u8(out, m->personality);
-	buf_put_u8(out, 0);
+	buf_put_u8(out, m->xid_scope);
+	buf_put_u32(out, (uint32_t)m->deadlock_wait_ms);
+	buf_put_u32(out, m->space_flags);
 	wire_text_put(out, m->space, sizeof(m->space));
 	wire_text_put(out, m->comm, sizeof(m->comm));
+	wire_text_put(out, m->cluster, sizeof(m->cluster));
 }
 
 int ipc_open_decode(const void *body, size_t size, struct ipc_open *ret)
@@ -36,10 +57,15 @@ int ipc_open_decode(const void *body, size_t size, struct ipc_open *ret)
 	m.lvb_len = cursor_get_u16(&in);
 	m.mode = cursor_get_u16(&in);
 	m.personality = cursor_get_u8(&in);
-	wire_zero_get(&in, 1);
+	m.xid_scope = cursor_get_u8(&in);
+	m.deadlock_wait_ms = (int32_t)cursor_get_u32(&in);
+	m.space_flags = cursor_get_u32(&in);
 	wire_text_get(&in, m.space, sizeof(m.space));
 	wire_text_get(&in, m.comm, sizeof(m.comm));
-	if (!cursor_end(&in) || (m.flags & ~OPEN_FLAGS) != 0 || m.lvb_len > LOCKSTEP_LVB_MAX) {
+	wire_text_get(&in, m.cluster, sizeof(m.cluster));
+	if (!cursor_end(&in) || (m.flags & ~OPEN_FLAGS) != 0 || m.lvb_len > LOCKSTEP_LVB_MAX ||
+	    m.xid_scope > LOCKSTEP_XID_SCOPE_CLUSTER || m.deadlock_wait_ms < -1 ||
+	    (m.space_flags & ~SPACE_FLAGS) != 0) {
 		return -EBADMSG;
 	}
 	*ret = m;
@@ -48,38 +74,67 @@ int ipc_open_decode(const void *body, size_t size, struct ipc_open *ret)
 
 void ipc_submit_encode(const struct ipc_submit *m, struct buf *out)
 {
+	bool purge = m->op == IPC_OP_PURGE;
+
 	ls_assert(m->lvb_len <= LOCKSTEP_LVB_MAX);
-	wire_prefix_put(out, m->tag);
 	buf_put_u8(out, m->op);
 	buf_put_u8(out, m->mode);
 	wire_bool_put(out, m->has_bast);
 	buf_put_u8(out, 0);
 	buf_put_u32(out, m->flags);
-	buf_put_u32(out, m->lkid);
-	buf_put_u32(out, m->timeout_cs);
+	buf_put_u32(out, purge ? m->nodeid : m->lkid);
+	buf_put_u32(out, purge ? m->pid : m->timeout_cs);
 	buf_put_u64(out, m->xid);
 	wire_name_put(out, m->name, m->name_len);
 	buf_put_blob16(out, m->lvb, m->lvb_len);
 }
 
-int ipc_submit_decode(const void *body, size_t size, struct ipc_submit *ret)
+int ipc_submit_decode(struct cursor *in, struct ipc_submit *ret)
 {
-	struct cursor in = cursor_make(body, size);
-	struct ipc_submit m = { .tag = wire_prefix_get(&in) };
+	struct ipc_submit m = { .op = cursor_get_u8(in) };
+	bool purge = m.op == IPC_OP_PURGE;
 	size_t lvb_len;
 
-	m.op = cursor_get_u8(&in);
-	m.mode = cursor_get_u8(&in);
-	m.has_bast = wire_bool_get(&in);
-	wire_zero_get(&in, 1);
-	m.flags = cursor_get_u32(&in);
-	m.lkid = cursor_get_u32(&in);
-	m.timeout_cs = cursor_get_u32(&in);
-	m.xid = cursor_get_u64(&in);
-	wire_name_get(&in, m.name, &m.name_len);
-	m.lvb = cursor_get_blob16(&in, LOCKSTEP_LVB_MAX, &lvb_len);
+	m.mode = cursor_get_u8(in);
+	m.has_bast = wire_bool_get(in);
+	wire_zero_get(in, 1);
+	m.flags = cursor_get_u32(in);
+	*(purge ? &m.nodeid : &m.lkid) = cursor_get_u32(in);
+	*(purge ? &m.pid : &m.timeout_cs) = cursor_get_u32(in);
+	m.xid = cursor_get_u64(in);
+	wire_name_get(in, m.name, &m.name_len);
+	m.lvb = cursor_get_blob16(in, LOCKSTEP_LVB_MAX, &lvb_len);
 	m.lvb_len = (uint16_t)lvb_len;
-	if (!cursor_end(&in) || (m.op != IPC_OP_LOCK && m.op != IPC_OP_UNLOCK)) {
+	if (!cursor_ok(in) || m.op < IPC_OP_LOCK || m.op > IPC_OP_PURGE) {
+		cursor_fail(in);
+		return -EBADMSG;
+	}
+	*ret = m;
+	return 0;
+}
+
+void ipc_result_row_encode(const struct ipc_result *m, struct buf *out)
+{
+	buf_put_u32(out, m->error);
+	buf_put_u32(out, m->lkid);
+	buf_put_u32(out, m->value);
+	wire_bool_put(out, m->completes);
+	buf_put_zero(out, 3);
+	buf_put_u64(out, m->token);
+}
+
+int ipc_result_row_decode(struct cursor *in, struct ipc_result *ret)
+{
+	struct ipc_result m = { .error = cursor_get_u32(in) };
+
+	m.lkid = cursor_get_u32(in);
+	m.value = cursor_get_u32(in);
+	m.completes = wire_bool_get(in);
+	wire_zero_get(in, 3);
+	m.token = cursor_get_u64(in);
+	/* The error becomes a negative int in the library: nothing that changes its sign. */
+	if (!cursor_ok(in) || m.error > INT32_MAX) {
+		cursor_fail(in);
 		return -EBADMSG;
 	}
 	*ret = m;
@@ -89,29 +144,19 @@ int ipc_submit_decode(const void *body, size_t size, struct ipc_submit *ret)
 void ipc_result_encode(const struct ipc_result *m, struct buf *out)
 {
 	wire_prefix_put(out, m->tag);
-	buf_put_u32(out, m->error);
-	buf_put_u32(out, m->lkid);
-	buf_put_u32(out, m->value);
-	wire_bool_put(out, m->completes);
-	buf_put_zero(out, 3);
-	buf_put_u64(out, m->token);
+	ipc_result_row_encode(m, out);
 }
 
 int ipc_result_decode(const void *body, size_t size, struct ipc_result *ret)
 {
 	struct cursor in = cursor_make(body, size);
-	struct ipc_result m = { .tag = wire_prefix_get(&in) };
+	uint32_t tag = wire_prefix_get(&in);
+	struct ipc_result m;
 
-	m.error = cursor_get_u32(&in);
-	m.lkid = cursor_get_u32(&in);
-	m.value = cursor_get_u32(&in);
-	m.completes = wire_bool_get(&in);
-	wire_zero_get(&in, 3);
-	m.token = cursor_get_u64(&in);
-	/* The error becomes a negative int in the library: nothing that changes its sign. */
-	if (!cursor_end(&in) || m.error > INT32_MAX) {
+	if (ipc_result_row_decode(&in, &m) || !cursor_end(&in)) {
 		return -EBADMSG;
 	}
+	m.tag = tag;
 	*ret = m;
 	return 0;
 }
@@ -119,7 +164,6 @@ int ipc_result_decode(const void *body, size_t size, struct ipc_result *ret)
 void ipc_event_encode(const struct ipc_event *m, struct buf *out)
 {
 	ls_assert(m->lvb_len <= LOCKSTEP_LVB_MAX);
-	wire_prefix_put(out, 0);
 	buf_put_u8(out, m->kind);
 	buf_put_u8(out, (uint8_t)m->mode);
 	buf_put_u8(out, m->sb_flags);
@@ -131,23 +175,22 @@ void ipc_event_encode(const struct ipc_event *m, struct buf *out)
 	buf_put_blob16(out, m->lvb, m->lvb_len);
 }
 
-int ipc_event_decode(const void *body, size_t size, struct ipc_event *ret)
+int ipc_event_decode(struct cursor *in, struct ipc_event *ret)
 {
-	struct cursor in = cursor_make(body, size);
-	uint32_t tag = wire_prefix_get(&in);
-	struct ipc_event m = { .kind = cursor_get_u8(&in) };
+	struct ipc_event m = { .kind = cursor_get_u8(in) };
 	size_t lvb_len;
 
-	m.mode = (int8_t)cursor_get_u8(&in);
-	m.sb_flags = cursor_get_u8(&in);
-	wire_zero_get(&in, 1);
-	m.lkid = cursor_get_u32(&in);
-	m.status = (int32_t)cursor_get_u32(&in);
-	m.value = cursor_get_u32(&in);
-	m.token = cursor_get_u64(&in);
-	m.lvb = cursor_get_blob16(&in, LOCKSTEP_LVB_MAX, &lvb_len);
+	m.mode = (int8_t)cursor_get_u8(in);
+	m.sb_flags = cursor_get_u8(in);
+	wire_zero_get(in, 1);
+	m.lkid = cursor_get_u32(in);
+	m.status = (int32_t)cursor_get_u32(in);
+	m.value = cursor_get_u32(in);
+	m.token = cursor_get_u64(in);
+	m.lvb = cursor_get_blob16(in, LOCKSTEP_LVB_MAX, &lvb_len);
 	m.lvb_len = (uint16_t)lvb_len;
-	if (!cursor_end(&in) || tag != 0 || m.kind < IPC_EVENT_READY || m.kind > IPC_EVENT_LOST) {
+	if (!cursor_ok(in) || m.kind < IPC_EVENT_READY || m.kind > IPC_EVENT_LOST) {
+		cursor_fail(in);
 		return -EBADMSG;
 	}
 	*ret = m;

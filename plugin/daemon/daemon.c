@@ -152,6 +152,7 @@ void daemon_pump(struct daemon *d)
 		while (node_action_next(d->node, &a)) {
 			perform(d, &a);
 		}
+		ipc_server_flush(d->ipc);
 		more = d->order && d->order->ops->deliver && d->order->ops->deliver(d->order);
 	}
 	d->pumping = false;

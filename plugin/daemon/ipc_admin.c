@@ -351,10 +351,30 @@ static int fence_ack(struct daemon *d, const struct admin *admin, uint32_t nodei
 	return rc;
 }
 
+/* In the order of R-ERR-3. 0 or a positive errno. */
+static int space_create(struct daemon *d, const struct admin *admin, const struct ipc_open *open)
+{
+	const struct node_attributes want = ipc_open_attributes(open);
+	struct node_space_info info;
+	bool exists = spaces_find(d->spaces, open->space) ||
+		      (d->node && node_space_info_find(d->node, open->space, &info));
+	int rc = ipc_space_check(d, open, exists);
+
+	if (rc == 0 && !ipc_privileged(admin->uid)) {
+		rc = EPERM; /* R-LS-10 */
+	}
+	if (rc == 0) {
+		rc = spaces_create(d->spaces, daemon_node(d), open->space, &want, open->mode,
+				   admin->uid, admin->gid);
+	}
+	qb_log(LOG_INFO, "uid %u creates lockspace \"%s\": %s", admin->uid, open->space,
+	       rc == 0 ? "accepted" : strerror(rc));
+	return rc;
+}
+
 static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 		const struct ipc_query *query, struct ipc_result *result)
 {
-	struct node_attributes want = { .lvb_len = 0 };
 	struct daemon *d = a->daemon;
 	unsigned int count = 0;
 	int rc;
@@ -363,16 +383,12 @@ static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 		return EPERM;
 	}
 	switch (id) {
-	case IPC_MSG_SPACE_CREATE:
-		want.lvb_len = query->lvb_len;
-		rc = spaces_create(d->spaces, daemon_node(d), query->space, &want, query->flags,
-				   admin->uid, admin->gid);
-		qb_log(LOG_INFO, "uid %u creates lockspace \"%s\": %s", admin->uid, query->space,
-		       rc == 0 ? "accepted" : strerror(rc));
-		return rc;
 	case IPC_MSG_SPACE_RELEASE:
 		rc = spaces_release(d->spaces, daemon_node(d), query->space, query->flags,
 				    &count);
+		if (rc == EBUSY && ipc_server_closing(d->ipc, query->space)) {
+			rc = EAGAIN; /* what is in the way is going */
+		}
 		result->value = count;
 		qb_log(LOG_INFO, "uid %u releases lockspace \"%s\" (force %u): %s", admin->uid,
 		       query->space, query->flags, rc == 0 ? "accepted" : strerror(rc));
@@ -393,7 +409,19 @@ static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, c
 {
 	struct ipc_result result = { 0 };
 	struct ipc_query query;
+	struct ipc_open open;
 
+	if (id == IPC_MSG_SPACE_CREATE) {
+		if (ipc_open_decode(body, size, &open) == 0) {
+			result.tag = open.tag;
+			result.error = (uint32_t)space_create(a->daemon, admin, &open);
+			daemon_dirty(a->daemon);
+		} else {
+			result.error = EBADMSG;
+		}
+		ipc_result_encode(&result, &a->out);
+		return;
+	}
 	if (ipc_query_decode(body, size, &query) != 0) {
 		result.error = EBADMSG;
 		ipc_result_encode(&result, &a->out);

@@ -55,9 +55,10 @@ enum session_state {
 	SESSION_LOST,
 };
 
-/* An event that did not fit into the client's ring. */
+/* An event message that did not fit into the client's ring. */
 struct event {
 	struct list link;
+	size_t rows;
 	size_t size;
 	uint8_t data[];
 };
@@ -78,7 +79,17 @@ struct session {
 	bool kill_for_node; /* the node asked for it */
 	uid_t uid;
 	gid_t gid;
+	/* Events of the moment go out as one message; `pack` holds libqb's header, the tag and rows. */
+	struct list pack_link; /* in ipc_server.packing */
+	struct buf pack;
+	size_t pack_rows;
 	struct list events;
+	size_t backlog; /* rows in `events` */
+	/* The answer of a SUBMIT that waits for an adoption; missing 0: none. */
+	struct ipc_result *answer;
+	uint32_t answer_tag;
+	size_t answer_count;
+	size_t answer_missing;
 	uint64_t flush_ms;
 	qb_loop_timer_handle flush_timer; /* with c NULL: of closed_check() */
 };
@@ -92,6 +103,9 @@ struct ipc_server {
 	struct session **slots;
 	size_t slots_count;
 	uint64_t serial;
+	struct list packing; /* sessions whose pack is not empty */
+	struct ipc_submit submits[IPC_PACK_MAX];
+	struct ipc_result results[IPC_PACK_MAX];
 	/* One message, copied out of the memory we share with the client. */
 	uint64_t in[IPC_MESSAGE_MAX / sizeof(uint64_t)];
 	struct buf out;
@@ -146,6 +160,38 @@ int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t
 		qb_ipcs_connection_auth_set(c, geteuid(), group->gr_gid, 0660);
 	}
 	return 0;
+}
+
+struct node_attributes ipc_open_attributes(const struct ipc_open *open)
+{
+	struct node_attributes want = {
+		.lvb_len = open->lvb_len,
+		.personality = open->personality,
+		.deadlock_wait_named = open->deadlock_wait_ms != 0,
+		.deadlock_wait_ms =
+			open->deadlock_wait_ms > 0 ? (uint32_t)open->deadlock_wait_ms : 0,
+		.xid_scope_named = open->xid_scope != 0,
+		.xid_scope = open->xid_scope == LOCKSTEP_XID_SCOPE_CLUSTER,
+		.flags = open->space_flags,
+	};
+
+	return want;
+}
+
+int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool again)
+{
+	if (!spaces_name_valid(open->space) || open->lvb_len % 8 != 0) {
+		return EINVAL;
+	}
+	if (open->cluster[0]) {
+		if (!d->standalone && !d->cluster_name[0]) {
+			return EAGAIN; /* Corosync has not told its name yet */
+		}
+		if (strcmp(open->cluster, d->cluster_name) != 0) {
+			return EBADR; /* R-LS-9 */
+		}
+	}
+	return again && open->space_flags & LOCKSTEP_LSFL_NEWEXCL ? EEXIST : 0;
 }
 
 int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size)
@@ -217,6 +263,9 @@ static void session_free(struct session *session)
 	list_for_each_safe (pos, &session->events) {
 		free(list_entry(pos, struct event, link));
 	}
+	list_remove(&session->pack_link);
+	buf_done(&session->pack);
+	free(session->answer);
 	if (session->fd >= 0) {
 		close(session->fd);
 	}
@@ -302,18 +351,34 @@ static bool event_send(struct session *session, const void *data, size_t size)
 	return false;
 }
 
+/* R-CAST-5: what a client does not take counts for its quota. */
+static void backlog_tell(const struct session *session)
+{
+	struct node *node = session->server->daemon->node;
+
+	if (node) {
+		node_session_backlog(node, session->conn, session->backlog);
+	}
+}
+
 static void events_flush(struct session *session)
 {
+	bool some = !list_empty(&session->events);
+
 	while (session->c && !list_empty(&session->events)) {
 		struct event *e = list_entry(session->events.next, struct event, link);
 
 		if (!event_send(session, e->data, e->size)) {
 			flush_later(session);
-			return;
+			break;
 		}
 		session->flush_ms = FLUSH_MS_MIN;
+		session->backlog -= e->rows;
 		list_remove(&e->link);
 		free(e);
+	}
+	if (some) {
+		backlog_tell(session);
 	}
 }
 
@@ -336,29 +401,60 @@ static void flush_later(struct session *session)
 
 /* Never lost and in order: what does not fit waits here. The bound is the node's quota of undelivered
  * completions at the entrance (R-CAST-5). */
+static void pack_send(struct session *session)
+{
+	struct qb_ipc_response_header header = {
+		.id = IPC_EVENT,
+		.size = (int32_t)session->pack.size,
+	};
+	struct event *e;
+
+	list_remove(&session->pack_link);
+	if (session->pack_rows == 0) {
+		return;
+	}
+	memcpy(session->pack.data, &header, sizeof(header));
+	if (session->c && (!list_empty(&session->events) ||
+			   !event_send(session, session->pack.data, session->pack.size))) {
+		e = malloc(sizeof(*e) + session->pack.size);
+		ls_assert(e != NULL);
+		e->rows = session->pack_rows;
+		e->size = session->pack.size;
+		memcpy(e->data, session->pack.data, session->pack.size);
+		list_push_tail(&session->events, &e->link);
+		session->backlog += e->rows;
+		backlog_tell(session);
+		flush_later(session);
+	}
+	session->pack_rows = 0;
+}
+
 static void event_push(struct session *session, const struct ipc_event *event)
 {
-	struct buf *out = &session->server->out;
-	struct qb_ipc_response_header header = { .id = IPC_EVENT };
-	struct event *e;
+	struct buf *pack = &session->pack;
 
 	if (!session->c) {
 		return;
 	}
-	buf_clear(out);
-	buf_put_zero(out, sizeof(header));
-	ipc_event_encode(event, out);
-	header.size = (int32_t)out->size;
-	memcpy(out->data, &header, sizeof(header));
-	if (list_empty(&session->events) && event_send(session, out->data, out->size)) {
-		return;
+	if (session->pack_rows == IPC_PACK_MAX ||
+	    (session->pack_rows > 0 && pack->size + IPC_EVENT_ROW_MAX > IPC_BODY_MAX)) {
+		pack_send(session);
 	}
-	e = malloc(sizeof(*e) + out->size);
-	ls_assert(e != NULL);
-	e->size = out->size;
-	memcpy(e->data, out->data, out->size);
-	list_push_tail(&session->events, &e->link);
-	flush_later(session);
+	if (session->pack_rows == 0) {
+		buf_clear(pack);
+		buf_put_zero(pack, sizeof(struct qb_ipc_response_header));
+		ipc_tag_encode(pack, 0);
+		list_push_tail(&session->server->packing, &session->pack_link);
+	}
+	ipc_event_encode(event, pack);
+	session->pack_rows++;
+}
+
+void ipc_server_flush(struct ipc_server *s)
+{
+	while (!list_empty(&s->packing)) {
+		pack_send(list_entry(s->packing.next, struct session, pack_link));
+	}
 }
 
 static void ready_push(struct session *session, int32_t status, uint16_t lvb_len)
@@ -374,6 +470,7 @@ static void ready_push(struct session *session, int32_t status, uint16_t lvb_len
 	session->lvb_len = lvb_len;
 	session->state = status == 0 ? SESSION_READY : SESSION_CONNECTED;
 	event_push(session, &event);
+	pack_send(session);
 }
 
 static void lost_push(struct session *session, int32_t status)
@@ -387,21 +484,36 @@ static void lost_push(struct session *session, int32_t status)
 	session->state = SESSION_LOST;
 	session->open_status = status;
 	event_push(session, &event);
+	pack_send(session);
 }
 
-/* R-ORPH-3: the call has waited for this. */
-static void reply_send(struct session *session, const struct node_action *a)
+static void results_send(struct session *session, uint32_t tag, const struct ipc_result *results,
+			 size_t count)
 {
 	struct buf *out = &session->server->out;
-	struct ipc_result result = { .tag = a->value,
-				     .error = (uint32_t)a->status,
-				     .lkid = a->lkid,
-				     .token = a->token };
 
-	if (session->c) {
-		buf_clear(out);
-		ipc_result_encode(&result, out);
-		(void)ipc_response_send(session->c, IPC_MSG_SUBMIT, out->data, out->size);
+	if (!session->c) {
+		return;
+	}
+	buf_clear(out);
+	ipc_tag_encode(out, tag);
+	for (size_t i = 0; i < count; i++) {
+		ipc_result_row_encode(&results[i], out);
+	}
+	(void)ipc_response_send(session->c, IPC_MSG_SUBMIT, out->data, out->size);
+}
+
+/* R-ORPH-3: the call has waited for this, and maybe for more of the kind. */
+static void adopted(struct session *session, const struct node_action *a)
+{
+	struct ipc_result *result = session->answer + a->value;
+
+	ls_assert(session->answer_missing > 0 && a->value < session->answer_count);
+	result->error = (uint32_t)a->status;
+	result->lkid = a->lkid;
+	result->token = a->token;
+	if (--session->answer_missing == 0) {
+		results_send(session, session->answer_tag, session->answer, session->answer_count);
 	}
 }
 
@@ -435,7 +547,7 @@ void ipc_server_action(struct ipc_server *s, const struct node_action *a)
 		lost_push(session, a->status);
 		break;
 	case NODE_ACTION_REPLY:
-		reply_send(session, a);
+		adopted(session, a);
 		break;
 	case NODE_ACTION_KILL:
 		session->kill_for_node = true;
@@ -453,8 +565,7 @@ static int node_open_session(struct session *session)
 	struct node_open open = {
 		.space = session->open.space,
 		.create = session->open.flags & LOCKSTEP_OPEN_CREATE,
-		.want = { .lvb_len = session->open.lvb_len,
-			  .personality = session->open.personality },
+		.want = ipc_open_attributes(&session->open),
 		.pid = (uint32_t)session->peer.pid,
 		.uid = session->uid,
 		.comm = session->open.comm,
@@ -479,16 +590,32 @@ static bool space_exists(const struct daemon *d, const char *name)
 	       (d->node && node_space_info_find(d->node, name, &info));
 }
 
-/* 0 or a positive errno. */
+/* R-LS-10: may this caller have a session on it, and create it if it is not there? */
+static int open_permission(const struct session *session, bool exists)
+{
+	const struct daemon *d = session->server->daemon;
+
+	if (!exists) {
+		return ipc_privileged(session->uid) ? 0 : EPERM;
+	}
+	if (ipc_privileged(session->uid) ||
+	    spaces_may_open(d->spaces, session->open.space, session->uid, session->gid)) {
+		return 0;
+	}
+	return EACCES;
+}
+
+/* 0 or a positive errno, in the order of R-ERR-3. */
 static int session_open(struct session *session)
 {
 	struct daemon *d = session->server->daemon;
 	const struct ipc_open *open = &session->open;
 	bool create = open->flags & LOCKSTEP_OPEN_CREATE;
 	bool exists = space_exists(d, open->space);
+	int rc = ipc_space_check(d, open, create && exists);
 
-	if (!spaces_name_valid(open->space)) {
-		return EINVAL;
+	if (rc != 0) {
+		return rc;
 	}
 	if (d->stopping > DAEMON_STOP_ASKED) {
 		return ESHUTDOWN;
@@ -496,19 +623,15 @@ static int session_open(struct session *session)
 	if (!exists && !create) {
 		return ENOENT;
 	}
-	if (!exists && !ipc_privileged(session->uid)) {
-		return EPERM; /* R-LS-10 */
-	}
-	if (!spaces_may_open(d->spaces, open->space, session->uid, session->gid) &&
-	    !ipc_privileged(session->uid)) {
-		return EACCES;
+	rc = open_permission(session, exists);
+	if (rc != 0) {
+		return rc;
 	}
 	if (!exists) {
-		const struct node_attributes want = { .lvb_len = open->lvb_len,
-						      .personality = open->personality };
-		int rc = spaces_create(d->spaces, daemon_node(d), open->space, &want,
-				       open->mode, session->uid, session->gid);
+		const struct node_attributes want = ipc_open_attributes(open);
 
+		rc = spaces_create(d->spaces, daemon_node(d), open->space, &want, open->mode,
+				   session->uid, session->gid);
 		daemon_dirty(d);
 		if (rc != 0) {
 			return rc;
@@ -546,51 +669,113 @@ static void open_process(struct session *session, const void *body, size_t size,
 	}
 }
 
-/* *ret_later: reply_send() answers. */
-static void submit_process(struct session *session, const void *body, size_t size,
-			   struct ipc_result *result, bool *ret_later)
+static void op_of(const struct ipc_submit *m, struct node_submit *ret)
 {
-	struct daemon *d = session->server->daemon;
-	struct node_submit op = { 0 };
-	struct ipc_submit m;
+	*ret = (struct node_submit){
+		.mode = m->mode,
+		.has_bast = m->has_bast,
+		.flags = m->flags,
+		.lkid = m->lkid,
+		.xid = m->xid,
+		.timeout_cs = m->timeout_cs,
+		.name = m->name,
+		.name_len = m->name_len,
+		.lvb = m->lvb,
+		.lvb_len = m->lvb_len,
+		.purge_nodeid = m->nodeid,
+		.purge_pid = m->pid,
+	};
+	switch (m->op) {
+	case IPC_OP_UNLOCK:
+		ret->type = m->flags & LOCKSTEP_LKF_CANCEL ? ENGINE_OP_CANCEL : ENGINE_OP_UNLOCK;
+		break;
+	case IPC_OP_DEADLOCK_CANCEL:
+		ret->type = ENGINE_OP_DEADLOCK_CANCEL;
+		break;
+	case IPC_OP_PURGE:
+		ret->type = ENGINE_OP_PURGE;
+		break;
+	default:
+		if (m->flags & LOCKSTEP_LKF_CONVERT) {
+			ret->type = ENGINE_OP_CONVERT;
+		} else {
+			ret->type = m->flags & LOCKSTEP_LKF_ORPHAN ? ENGINE_OP_ADOPT :
+								     ENGINE_OP_LOCK;
+		}
+		break;
+	}
+}
 
-	if (ipc_submit_decode(body, size, &m) != 0) {
-		result->error = EBADMSG;
+/* One row; true when its result comes later (adopted()). */
+static bool submit_one(struct session *session, const struct ipc_submit *m, size_t index,
+		       struct ipc_result *ret)
+{
+	struct node *node = session->server->daemon->node;
+	struct node_submit op;
+	bool completes = false;
+
+	*ret = (struct ipc_result){ .error = ENOTCONN };
+	if (session->state != SESSION_READY || !node) {
+		return false;
+	}
+	op_of(m, &op);
+	op.tag = (uint32_t)index;
+	bool own = op.type == ENGINE_OP_PURGE &&
+		   node_purge_is_own(node, session->conn, op.purge_nodeid, op.purge_pid);
+
+	ret->error = (uint32_t)node_submit(node, session->conn, &op, &ret->lkid, &completes);
+	if (ret->error != 0) {
+		ret->lkid = 0;
+		return false;
+	}
+	ret->completes = completes && op.type != ENGINE_OP_ADOPT;
+	ret->value = own;
+	return op.type == ENGINE_OP_ADOPT;
+}
+
+/* All rows are read before the first is acted on: a pack with a bad one has done nothing. Returns how
+ * many there are, 0 when the message is not one. */
+static size_t submits_decode(struct ipc_server *s, struct cursor *in)
+{
+	size_t count = 0;
+
+	while (!cursor_end(in)) {
+		if (count == IPC_PACK_MAX || ipc_submit_decode(in, &s->submits[count]) != 0) {
+			return 0;
+		}
+		count++;
+	}
+	return count;
+}
+
+static void submit_process(struct session *session, const void *body, size_t size)
+{
+	struct ipc_server *s = session->server;
+	struct cursor in = cursor_make(body, size);
+	uint32_t tag = 0;
+	size_t count = ipc_tag_decode(&in, &tag) == 0 ? submits_decode(s, &in) : 0;
+	size_t missing = 0;
+
+	if (count == 0 || session->answer_missing > 0) {
+		s->results[0] = (struct ipc_result){ .error = count == 0 ? EBADMSG : EBUSY };
+		results_send(session, tag, s->results, 1);
 		return;
 	}
-	result->tag = m.tag;
-	if (session->state != SESSION_READY || !d->node) {
-		result->error = ENOTCONN;
+	for (size_t i = 0; i < count; i++) {
+		missing += submit_one(session, &s->submits[i], i, &s->results[i]) ? 1 : 0;
+	}
+	daemon_dirty(s->daemon);
+	if (missing == 0) {
+		results_send(session, tag, s->results, count);
 		return;
 	}
-	if (m.op == IPC_OP_UNLOCK) {
-		op.type = m.flags & LOCKSTEP_LKF_CANCEL ? ENGINE_OP_CANCEL : ENGINE_OP_UNLOCK;
-	} else if (m.flags & LOCKSTEP_LKF_CONVERT) {
-		op.type = ENGINE_OP_CONVERT;
-	} else {
-		op.type = m.flags & LOCKSTEP_LKF_ORPHAN ? ENGINE_OP_ADOPT : ENGINE_OP_LOCK;
-	}
-	op.mode = m.mode;
-	op.has_bast = m.has_bast;
-	op.flags = m.flags;
-	op.lkid = m.lkid;
-	op.xid = m.xid;
-	op.timeout_cs = m.timeout_cs;
-	op.name = m.name;
-	op.name_len = m.name_len;
-	op.lvb = m.lvb;
-	op.lvb_len = m.lvb_len;
-	op.tag = m.tag;
-	result->completes = true;
-	result->error = (uint32_t)node_submit(d->node, session->conn, &op, &result->lkid,
-					      &result->completes);
-	if (result->error != 0) {
-		result->completes = false;
-		result->lkid = 0;
-	} else {
-		daemon_dirty(d);
-		*ret_later = op.type == ENGINE_OP_ADOPT;
-	}
+	free(session->answer);
+	session->answer = calloc(count, sizeof(session->answer[0]));
+	ls_assert(session->answer != NULL);
+	memcpy(session->answer, s->results, count * sizeof(session->answer[0]));
+	session->answer_tag = tag;
+	session->answer_count = count;
+	session->answer_missing = missing;
 }
 
 static void open_status_process(const struct session *session, const void *body, size_t size,
@@ -625,7 +810,6 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	struct session *session = qb_ipcs_context_get(c);
 	struct qb_ipc_request_header header;
 	struct ipc_result result = { 0 };
-	bool later = false;
 	const uint8_t *body;
 	struct buf *out;
 	int32_t id;
@@ -644,8 +828,9 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		open_process(session, body, size, &result);
 		break;
 	case IPC_MSG_SUBMIT:
-		submit_process(session, body, size, &result, &later);
-		break;
+		submit_process(session, body, size);
+		events_flush(session);
+		return 0;
 	case IPC_MSG_OPEN_STATUS:
 		open_status_process(session, body, size, &result);
 		break;
@@ -653,12 +838,10 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		result.error = EOPNOTSUPP;
 		break;
 	}
-	if (!later) {
-		out = &session->server->out;
-		buf_clear(out);
-		ipc_result_encode(&result, out);
-		(void)ipc_response_send(c, id, out->data, out->size);
-	}
+	out = &session->server->out;
+	buf_clear(out);
+	ipc_result_encode(&result, out);
+	(void)ipc_response_send(c, id, out->data, out->size);
 	events_flush(session);
 	return 0;
 }
@@ -710,6 +893,7 @@ static void connection_created(qb_ipcs_connection_t *c)
 	session->conn = ++s->serial << 16 | slot;
 	session->flush_ms = FLUSH_MS_MIN;
 	list_init(&session->events);
+	list_init(&session->pack_link);
 	session->fd = fcntl(ipc_global.added_fd, F_DUPFD_CLOEXEC, 3);
 	if (getsockopt(ipc_global.added_fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) != 0 ||
 	    session->fd < 0) {
@@ -799,6 +983,7 @@ int ipc_server_open(struct daemon *d, struct ipc_server **ret)
 	}
 	s->daemon = d;
 	list_init(&s->sessions);
+	list_init(&s->packing);
 	s->slots_count = d->settings->sessions_max;
 	s->slots = calloc(s->slots_count, sizeof(struct session *));
 	s->service = qb_ipcs_create(d->settings->ipc_name, 0, QB_IPC_NATIVE, &handlers);
@@ -867,6 +1052,19 @@ void ipc_server_node_gone(struct ipc_server *s)
 			lost_push(session, ENOTCONN);
 		}
 	}
+}
+
+bool ipc_server_closing(const struct ipc_server *s, const char *space)
+{
+	list_for_each (pos, &s->sessions) {
+		const struct session *session = list_entry(pos, struct session, link);
+
+		if (session->bound && strcmp(session->open.space, space) == 0 &&
+		    (!session->c || peer_is_gone(session))) {
+			return true;
+		}
+	}
+	return false;
 }
 
 size_t ipc_server_bound_count(const struct ipc_server *s)

@@ -14,20 +14,26 @@
 #include <qb/qbipcs.h>
 
 struct daemon;
+struct ipc_open;
 struct ipc_server;
 struct node_action;
+struct node_attributes;
 
 /* 0 or a negative errno; -EADDRINUSE: a daemon with this IPC name runs already. */
 int ipc_server_open(struct daemon *d, struct ipc_server **ret);
 struct ipc_server *ipc_server_free(struct ipc_server *s);
 
-/* READY, CAST, BAST, LOST, KILL. */
+/* READY, CAST, BAST, LOST, KILL, REPLY. Callbacks are packed: */
 void ipc_server_action(struct ipc_server *s, const struct node_action *a);
+/* ... and go out when the actions of the moment have been taken. */
+void ipc_server_flush(struct ipc_server *s);
 /* A node was made: sessions that wait for one are opened. */
 void ipc_server_node_new(struct ipc_server *s);
 /* The node was freed: whoever was on it is told, if that has not happened. */
 void ipc_server_node_gone(struct ipc_server *s);
 
+/* Has a client of that lockspace closed its session and is only not yet heard of? */
+bool ipc_server_closing(const struct ipc_server *s, const char *space);
 /* Connections that are open, and those of them that are bound to a lockspace. */
 size_t ipc_server_bound_count(const struct ipc_server *s);
 void ipc_server_users_log(const struct ipc_server *s);
@@ -40,6 +46,11 @@ void ipc_server_kill_all(struct ipc_server *s);
 int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t gid);
 /* Who may administrate: root and the daemon's own user. */
 bool ipc_privileged(uid_t uid);
+/* What a caller wants of a lockspace, in the node's words. */
+struct node_attributes ipc_open_attributes(const struct ipc_open *open);
+/* The first rows of R-ERR-3: EINVAL, EBADR, and EEXIST when it is created @again. 0 or a positive
+ * errno. */
+int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool again);
 void ipc_poll_handlers_set(struct daemon *d, qb_ipcs_service_t *service);
 /* libqb's header and @size bytes of body. 0 or a negative errno of libqb. */
 int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size);

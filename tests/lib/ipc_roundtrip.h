@@ -14,7 +14,7 @@
 
 enum ipc_shape {
 	SHAPE_OPEN,
-	SHAPE_SUBMIT,
+	SHAPE_SUBMIT, /* this and the next but one: whole packs */
 	SHAPE_RESULT,
 	SHAPE_EVENT,
 	SHAPE_QUERY,
@@ -25,6 +25,7 @@ enum ipc_shape {
 	SHAPE_LOCK,
 	SHAPE_BLOCKER,
 	SHAPE_LINE,
+	SHAPE_RESULTS, /* a pack */
 	SHAPES_COUNT,
 };
 
@@ -46,8 +47,24 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		struct lockstep_blocker blocker;
 		char line[IPC_LINE_MAX + 1];
 	} m;
+	size_t rows = 0;
+	uint32_t tag;
 	int error = -1;
 
+/* A tag and rows up to the end, one at least. */
+#define PACK(member, name)                                                                         \
+	error = ipc_tag_decode(&in, &tag);                                                         \
+	if (error == 0) {                                                                          \
+		ipc_tag_encode(out, tag);                                                          \
+	}                                                                                          \
+	while (error == 0 && !cursor_end(&in)) {                                                   \
+		error = ipc_##name##_decode(&in, &m.member);                                       \
+		if (error == 0) {                                                                  \
+			ipc_##name##_encode(&m.member, out);                                       \
+			rows++;                                                                    \
+		}                                                                                  \
+	}                                                                                          \
+	return rows > 0 ? error : -1
 #define WHOLE(member, name)                                                                        \
 	error = ipc_##name##_decode(data, size, &m.member);                                        \
 	if (error == 0) {                                                                          \
@@ -69,11 +86,13 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 	case SHAPE_OPEN:
 		WHOLE(open, open);
 	case SHAPE_SUBMIT:
-		WHOLE(submit, submit);
+		PACK(submit, submit);
 	case SHAPE_RESULT:
 		WHOLE(result, result);
 	case SHAPE_EVENT:
-		WHOLE(event, event);
+		PACK(event, event);
+	case SHAPE_RESULTS:
+		PACK(result, result_row);
 	case SHAPE_QUERY:
 		WHOLE(query, query);
 	case SHAPE_PAGE:
@@ -110,6 +129,7 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 	}
 #undef WHOLE
 #undef ROW
+#undef PACK
 	return error;
 }
 

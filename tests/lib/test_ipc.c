@@ -22,10 +22,12 @@ static const uint8_t lvb[LOCKSTEP_LVB_MAX] = { 1, 2, 3, [31] = 32, [1023] = 255 
 
 static const struct ipc_open sample_open = {
 	.tag = 0x01020304, .flags = LOCKSTEP_OPEN_CREATE, .lvb_len = 64, .mode = 0640,
-	.personality = 1, .space = "default", .comm = "sixteen-byte-com",
+	.personality = 1, .xid_scope = LOCKSTEP_XID_SCOPE_CLUSTER, .deadlock_wait_ms = -1,
+	.space_flags = LOCKSTEP_LSFL_TIMEWARN | LOCKSTEP_LSFL_NEWEXCL, .space = "default",
+	.comm = "sixteen-byte-com", .cluster = "c",
 };
 static const struct ipc_submit sample_submit = {
-	.tag = 7, .op = IPC_OP_LOCK, .mode = LOCKSTEP_LOCK_EX, .has_bast = true,
+	.op = IPC_OP_LOCK, .mode = LOCKSTEP_LOCK_EX, .has_bast = true,
 	.flags = 0xffffffffu, .lkid = 0x7fffffff, .xid = 0x1122334455667788u, .timeout_cs = 99,
 	.name_len = 5, .name = { 'a', 0, 0xff, '/', '\n' }, .lvb_len = sizeof(lvb), .lvb = lvb,
 };
@@ -72,13 +74,19 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 		ipc_open_encode(&sample_open, out);
 		break;
 	case SHAPE_SUBMIT:
+		ipc_tag_encode(out, 7);
 		ipc_submit_encode(&sample_submit, out);
 		break;
 	case SHAPE_RESULT:
 		ipc_result_encode(&sample_result, out);
 		break;
 	case SHAPE_EVENT:
+		ipc_tag_encode(out, 0);
 		ipc_event_encode(&sample_event, out);
+		break;
+	case SHAPE_RESULTS:
+		ipc_tag_encode(out, 8);
+		ipc_result_row_encode(&sample_result, out);
 		break;
 	case SHAPE_QUERY:
 		ipc_query_encode(&sample_query, out);
@@ -186,8 +194,10 @@ static void a_decoded_submit_has_what_was_meant(void **state)
 
 	(void)state;
 	ipc_submit_encode(&sample_submit, &bytes);
-	assert_int_equal(ipc_submit_decode(bytes.data, bytes.size, &m), 0);
-	assert_int_equal(m.tag, sample_submit.tag);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(ipc_submit_decode(&in, &m), 0);
+	assert_true(cursor_end(&in));
 	assert_int_equal(m.op, sample_submit.op);
 	assert_int_equal(m.mode, sample_submit.mode);
 	assert_true(m.has_bast);
@@ -199,6 +209,82 @@ static void a_decoded_submit_has_what_was_meant(void **state)
 	assert_memory_equal(m.name, sample_submit.name, LOCKSTEP_NAME_MAX);
 	assert_int_equal(m.lvb_len, sizeof(lvb));
 	assert_memory_equal(m.lvb, lvb, sizeof(lvb));
+	buf_done(&bytes);
+}
+
+static void a_purge_has_its_ids_where_others_have_their_lock(void **state)
+{
+	const struct ipc_submit purge = { .op = IPC_OP_PURGE, .nodeid = 3, .pid = 4711 };
+	struct buf bytes = { 0 };
+	struct ipc_submit m;
+
+	(void)state;
+	ipc_submit_encode(&purge, &bytes);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(ipc_submit_decode(&in, &m), 0);
+	assert_int_equal(m.nodeid, 3);
+	assert_int_equal(m.pid, 4711);
+	assert_int_equal(m.lkid, 0);
+	assert_int_equal(m.timeout_cs, 0);
+	buf_done(&bytes);
+}
+
+/* Rows of all sizes follow each other without gaps, and a bad one spoils the pack. */
+static void a_pack_has_its_rows_in_order(void **state)
+{
+	struct buf bytes = { 0 }, again = { 0 };
+	struct ipc_event event = sample_event;
+	uint32_t tag = 1;
+
+	(void)state;
+	ipc_tag_encode(&bytes, 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		event.lkid = i + 1;
+		event.lvb_len = (uint16_t)(i * 8);
+		ipc_event_encode(&event, &bytes);
+	}
+	assert_int_equal(ipc_roundtrip(SHAPE_EVENT, bytes.data, bytes.size, &again), 0);
+	assert_int_equal(again.size, bytes.size);
+	assert_memory_equal(again.data, bytes.data, bytes.size);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(ipc_tag_decode(&in, &tag), 0);
+	assert_int_equal(tag, 0);
+	for (uint32_t i = 0; i < 10; i++) {
+		assert_int_equal(ipc_event_decode(&in, &event), 0);
+		assert_int_equal(event.lkid, i + 1);
+		assert_int_equal(event.lvb_len, i * 8);
+	}
+	assert_true(cursor_end(&in));
+	bytes.data[8 + 26] = 0; /* kind of the second row */
+	buf_clear(&again);
+	assert_int_not_equal(ipc_roundtrip(SHAPE_EVENT, bytes.data, bytes.size, &again), 0);
+	buf_done(&bytes);
+	buf_done(&again);
+}
+
+/* What the packers of both ends count on. */
+static void rows_are_not_longer_than_their_maximum(void **state)
+{
+	struct ipc_submit submit = sample_submit;
+	struct ipc_event event = sample_event;
+	struct buf bytes = { 0 };
+
+	(void)state;
+	submit.name_len = LOCKSTEP_NAME_MAX;
+	ipc_submit_encode(&submit, &bytes);
+	assert_int_equal(bytes.size, IPC_SUBMIT_ROW_MAX);
+	buf_clear(&bytes);
+	event.lvb_len = LOCKSTEP_LVB_MAX;
+	ipc_event_encode(&event, &bytes);
+	assert_int_equal(bytes.size, IPC_EVENT_ROW_MAX);
+	buf_clear(&bytes);
+	ipc_tag_encode(&bytes, 1);
+	for (int i = 0; i < IPC_PACK_MAX; i++) {
+		ipc_result_row_encode(&sample_result, &bytes);
+	}
+	assert_true(bytes.size <= IPC_BODY_MAX);
 	buf_done(&bytes);
 }
 
@@ -252,6 +338,7 @@ static void layout_of_an_event_is_pinned(void **state)
 	struct buf bytes = { 0 };
 
 	(void)state;
+	ipc_tag_encode(&bytes, 0);
 	ipc_event_encode(&event, &bytes);
 	assert_int_equal(bytes.size, sizeof(want));
 	assert_memory_equal(bytes.data, want, sizeof(want));
@@ -260,13 +347,14 @@ static void layout_of_an_event_is_pinned(void **state)
 
 static void a_refusal_writes_nothing(void **state)
 {
+	struct cursor in = cursor_make("nonsense", 8);
 	struct ipc_event event;
 	struct ipc_event before;
 
 	(void)state;
 	memset(&event, 0x5a, sizeof(event));
 	before = event;
-	assert_int_equal(ipc_event_decode("nonsense", 8, &event), -EBADMSG);
+	assert_int_equal(ipc_event_decode(&in, &event), -EBADMSG);
 	assert_memory_equal(&event, &before, sizeof(event));
 }
 
@@ -330,6 +418,9 @@ int main(void)
 		cmocka_unit_test(every_truncation_and_a_trailing_byte_are_refused),
 		cmocka_unit_test(a_changed_byte_is_refused_or_canonical),
 		cmocka_unit_test(a_decoded_submit_has_what_was_meant),
+		cmocka_unit_test(a_purge_has_its_ids_where_others_have_their_lock),
+		cmocka_unit_test(a_pack_has_its_rows_in_order),
+		cmocka_unit_test(rows_are_not_longer_than_their_maximum),
 		cmocka_unit_test(a_decoded_lock_row_has_what_was_meant),
 		cmocka_unit_test(layout_of_an_event_is_pinned),
 		cmocka_unit_test(a_refusal_writes_nothing),

@@ -396,21 +396,132 @@ static void arguments_that_cannot_be_sent_are_refused(void **state)
 
 	r.lksb = NULL;
 	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -EINVAL);
-	r = request(f, 6, 0);
-	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -EINVAL);
-	r = request(f, -1, 0);
+	r = request(f, LOCKSTEP_LOCK_EX, 0);
+	r.ast = NULL;
 	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -EINVAL);
 	r = request(f, LOCKSTEP_LOCK_EX, 0);
 	r.name = long_name;
 	r.name_len = sizeof(long_name);
 	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -EINVAL);
-	r = request(f, LOCKSTEP_LOCK_EX, LOCKSTEP_LKF_VALBLK);
-	f->lksb.lvb = NULL;
-	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -EINVAL);
 	/* ENOENT comes before a wrong mode (R-ERR-1). */
 	r = request(f, 9, LOCKSTEP_LKF_CONVERT);
 	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), -ENOENT);
 	assert_int_equal(session_unlock_prepare(f->s, 0, 0, NULL, &submit), -ENOENT);
+}
+
+/* R-ERR-1, R-ERR-2: what the node must judge in its order reaches it: a mode that is none, a buffer that
+ * is missing. */
+static void what_the_node_has_to_refuse_is_sent_to_it(void **state)
+{
+	static const int modes[] = { -1, 6, 256, 261 };
+	struct fixture *f = *state;
+	struct session_request r = request(f, LOCKSTEP_LOCK_EX, LOCKSTEP_LKF_VALBLK);
+	struct ipc_submit submit;
+	struct lock *lock;
+
+	f->lksb.lvb = NULL;
+	assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), 0);
+	assert_int_equal(submit.lvb_len, 0);
+	assert_int_equal(submit.flags, LOCKSTEP_LKF_VALBLK);
+	session_lock_abort(f->s, lock);
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		r = request(f, modes[i], 0);
+		assert_int_equal(session_lock_prepare(f->s, &r, &submit, &lock), 0);
+		assert_true(submit.mode > LOCKSTEP_LOCK_EX);
+		session_lock_abort(f->s, lock);
+	}
+}
+
+/* R-LVB-3, R-LVB-13: an unlock sends the caller's value, that of the lock's own lksb when none is given. */
+static void an_unlock_sends_the_value(void **state)
+{
+	struct fixture *f = *state;
+	struct lockstep_lksb other = { .lvb = (void *)(uintptr_t)"other value of the resource....." };
+	struct ipc_submit submit;
+
+	granted(f, LOCKSTEP_LOCK_EX);
+	assert_int_equal(session_unlock_prepare(f->s, 1, LOCKSTEP_LKF_VALBLK, NULL, &submit), 0);
+	assert_ptr_equal(submit.lvb, f->lksb.lvb);
+	assert_int_equal(submit.lvb_len, session_lvb_len(f->s));
+	assert_int_equal(session_unlock_prepare(f->s, 1, LOCKSTEP_LKF_VALBLK, &other, &submit), 0);
+	assert_ptr_equal(submit.lvb, other.lvb);
+	assert_int_equal(session_unlock_prepare(f->s, 1, 0, NULL, &submit), 0);
+	assert_int_equal(submit.lvb_len, 0);
+}
+
+/* R-CAST-3: an unlock may bring another argument, never another routine. */
+static void an_unlock_may_bring_another_argument(void **state)
+{
+	struct fixture *f = *state;
+
+	granted(f, LOCKSTEP_LOCK_EX);
+	session_arg_set(f->s, 1, arg_y);
+	cast(f, 1, LOCKSTEP_EUNLOCK, -1, 0);
+	assert_string_equal(deliver(f), "ast-a y 65538");
+}
+
+/* R-SB-2: the number of a refused request stays where it was put. R-SB-3: the lksb of the latest accepted
+ * op is the one that is written, the earlier one is left alone. */
+static void the_lksb_of_the_latest_op_is_used(void **state)
+{
+	struct fixture *f = *state;
+	struct lockstep_lksb second = { .lkid = 1, .status = 4711 };
+	struct session_request r = request(f, LOCKSTEP_LOCK_NL, LOCKSTEP_LKF_CONVERT);
+
+	granted(f, LOCKSTEP_LOCK_EX);
+	r.lksb = &second;
+	accepted(f, &r, 1);
+	assert_int_equal(second.status, LOCKSTEP_EINPROG);
+	cast(f, 1, 0, LOCKSTEP_LOCK_NL, 9);
+	(void)deliver(f);
+	assert_int_equal(second.status, 0);
+	assert_int_equal(second.token, 9);
+	assert_int_not_equal(f->lksb.token, 9);
+	r = request(f, LOCKSTEP_LOCK_EX, LOCKSTEP_LKF_NOQUEUE);
+	accepted(f, &r, 2);
+	cast(f, 2, EAGAIN, -1, 0);
+	(void)deliver(f);
+	assert_int_equal(f->lksb.status, EAGAIN);
+	assert_int_equal(f->lksb.lkid, 2);
+}
+
+/* R-ORD-2: of several locks in the order in which they came, R-BAST-9 with the mode that is blocked. */
+static void callbacks_of_several_locks_run_in_effect_order(void **state)
+{
+	struct fixture *f = *state;
+	struct session_request r = request(f, LOCKSTEP_LOCK_EX, 0);
+
+	accepted(f, &r, 1);
+	accepted(f, &r, 2);
+	cast(f, 2, 0, LOCKSTEP_LOCK_EX, 7);
+	blocking(f, 2, LOCKSTEP_LOCK_PR);
+	cast(f, 1, 0, LOCKSTEP_LOCK_EX, 8);
+	blocking(f, 2, LOCKSTEP_LOCK_EX);
+	blocking(f, 1, LOCKSTEP_LOCK_CW);
+	assert_string_equal(deliver(f), "ast-a x 0,bast x PR,ast-a x 0,bast x EX,bast x CW");
+}
+
+/* R-PURGE-1: what was not delivered is not, what still comes neither, and new locks are as ever. */
+static void a_session_that_purged_itself_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	struct session_request r = request(f, LOCKSTEP_LOCK_EX, 0);
+	struct session_wait wait = { .done = false };
+	struct ipc_submit submit;
+
+	granted(f, LOCKSTEP_LOCK_EX);
+	accepted(f, &r, 2);
+	session_wait_add(f->s, 2, &wait);
+	blocking(f, 1, LOCKSTEP_LOCK_EX);
+	session_purged(f->s);
+	cast(f, 2, 0, LOCKSTEP_LOCK_EX, 7);
+	assert_string_equal(deliver(f), "");
+	assert_true(wait.done);
+	assert_int_equal(wait.status, LOCKSTEP_EUNLOCK);
+	assert_int_equal(session_unlock_prepare(f->s, 1, 0, NULL, &submit), -ENOENT);
+	accepted(f, &r, 3);
+	cast(f, 3, 0, LOCKSTEP_LOCK_EX, 8);
+	assert_string_equal(deliver(f), "ast-a x 0");
 }
 
 static void a_name_may_be_empty_and_hold_any_byte(void **state)
@@ -469,6 +580,7 @@ static void a_wait_ends_with_its_completion(void **state)
 	struct session_wait wait = { .done = false };
 
 	r.ast = NULL;
+	r.wait = true;
 	accepted(f, &r, 1);
 	session_wait_add(f->s, 1, &wait);
 	assert_false(wait.done);
@@ -504,6 +616,7 @@ static void a_wait_is_for_the_latest_request_and_two_may_wait(void **state)
 	f->lksb.lkid = 1;
 	r.flags = LOCKSTEP_LKF_CONVERT;
 	r.ast = NULL;
+	r.wait = true;
 	accepted(f, &r, 1);
 	session_wait_add(f->s, 1, &first);
 	session_wait_add(f->s, 1, &second);
@@ -606,6 +719,12 @@ int main(void)
 		TEST(a_cancel_with_nothing_to_do_changes_nothing),
 		TEST(an_adopted_orphan_is_granted_without_completion),
 		TEST(arguments_that_cannot_be_sent_are_refused),
+		TEST(what_the_node_has_to_refuse_is_sent_to_it),
+		TEST(an_unlock_sends_the_value),
+		TEST(an_unlock_may_bring_another_argument),
+		TEST(the_lksb_of_the_latest_op_is_used),
+		TEST(callbacks_of_several_locks_run_in_effect_order),
+		TEST(a_session_that_purged_itself_goes_on),
 		TEST(a_name_may_be_empty_and_hold_any_byte),
 		TEST(loss_overtakes_what_is_undelivered_and_is_told_once),
 		TEST(a_wait_ends_with_its_completion),
