@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 		for (int i = 5; i < argc; i++) {
 			read_file(argv[i], argv[4], &s, &rate);
 		}
-		if (strcmp(argv[4], "cycle") != 0) {
+		if (strcmp(argv[4], "cycle") != 0 && strcmp(argv[4], "op") != 0) {
 			rate = 0;
 		}
 	} else if (argc == 6 && strcmp(argv[1], "differences") == 0) {

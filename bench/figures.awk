@@ -15,6 +15,8 @@ BEGIN {
 	ratio("lockstep.unlock1/-", "cpg.self/inflight1")
 	ratio("lockstep.handover/hold3ms", "cpg.confirmed/inflight1")
 	ratio("lockstep.kill_client/-", "cpg.confirmed/inflight1")
+	ratio("lockstep.pipelined/inflight64 per_s", "cpg.self/inflight64 per_s")
+	ratio("lockstep.pipelined/inflight1024 per_s", "cpg.self/inflight1024 per_s")
 	ratio("lockstep.cycle64/- per_s", "cpg.self/inflight64 per_s")
 	ratio("engine.pair/held0", "baseline.hash/held0")
 }

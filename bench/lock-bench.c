@@ -7,6 +7,8 @@
  *   lock-bench now                           the clock
  *   lock-bench cycle NODE CLIENTS START MS   so many clients, each locking and unlocking a name of its
  *                                            own in sequence, from START for so long
+ *   lock-bench pipeline NODE WINDOW START MS one client with so many ops in flight, locks and unlocks of as
+ *                                            many names of its own, made with lockstep_submit()
  *   lock-bench handover COUNT HOLD_MS        A: gets the lock, lets B wait for HOLD_MS, unlocks
  *   lock-bench kill COUNT HOLD_MS            A: the same, but dies by SIGKILL in place of the unlock
  *   lock-bench wait COUNT                    B: waits; when it has the lock, gives it back as soon as
@@ -277,6 +279,117 @@ static int cycle(const char *node, size_t clients_count, uint64_t start_ns, uint
 	for (size_t i = 0; i < clients_count; i++) {
 		lockstep_close(cycles.clients[i].session);
 	}
+	return 0;
+}
+
+/* --- one client, many ops in flight --------------------------------------------------------- */
+
+struct slot {
+	struct lockstep_lksb lksb;
+	char name[32];
+	bool unlocking; /* the op in flight */
+	uint64_t asked_ns;
+};
+
+static struct {
+	struct slot slots[CLIENTS_MAX];
+	struct lockstep_request requests[CLIENTS_MAX]; /* of the next lockstep_submit() */
+	size_t due;
+	uint64_t begin_ns; /* what is acknowledged earlier is not counted */
+	uint64_t end_ns;
+	uint64_t last_ns;
+	struct samples op;
+} pipeline;
+
+static void slot_completed(void *arg);
+
+static void slot_next(struct slot *slot, uint64_t now)
+{
+	struct lockstep_request *r = &pipeline.requests[pipeline.due++];
+
+	slot->asked_ns = now;
+	*r = (struct lockstep_request){
+		.unlock = slot->unlocking,
+		.lksb = &slot->lksb,
+		.lkid = slot->lksb.lkid,
+		.mode = LOCKSTEP_LOCK_EX,
+		.name = slot->name,
+		.name_len = strlen(slot->name),
+		.arg = slot,
+		.ast = slot_completed,
+	};
+}
+
+static void slot_completed(void *arg)
+{
+	struct slot *slot = arg;
+	uint64_t now = now_ns();
+
+	if (slot->lksb.status != (slot->unlocking ? LOCKSTEP_EUNLOCK : 0)) {
+		die(slot->unlocking ? "an unlock" : "a lock", slot->lksb.status);
+	}
+	if (now >= pipeline.begin_ns) {
+		samples_add(&pipeline.op, now - slot->asked_ns);
+	}
+	pipeline.last_ns = now;
+	slot->unlocking = !slot->unlocking;
+	slot_next(slot, now);
+}
+
+/* Makes the calls that are due; those that the daemon pushes back are due again. */
+static bool pipeline_submit(struct lockstep_session *s)
+{
+	size_t count = pipeline.due;
+	int error = count > 0 ? lockstep_submit(s, pipeline.requests, count) : 0;
+
+	if (error) {
+		die("submitting", error);
+	}
+	pipeline.due = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct lockstep_request *r = &pipeline.requests[i];
+
+		if (r->result == -EAGAIN) {
+			pipeline.requests[pipeline.due++] = *r;
+		} else if (r->result) {
+			die(r->unlock ? "unlocking" : "locking", r->result);
+		}
+	}
+	return pipeline.due == 0;
+}
+
+static int pipelined(const char *node, size_t window, uint64_t start_ns, uint64_t ms)
+{
+	struct lockstep_session *s = session_open();
+	struct pollfd pfd = { .fd = lockstep_session_fd(s), .events = POLLIN };
+
+	sleep_until(start_ns);
+	start_ns = now_ns();
+	pipeline.begin_ns = start_ns + ms * 100000u; /* a tenth */
+	pipeline.end_ns = start_ns + ms * 1000000u;
+	for (size_t i = 0; i < window; i++) {
+		struct slot *slot = &pipeline.slots[i];
+
+		(void)snprintf(slot->name, sizeof(slot->name), "bench/%s/%zu", node, i);
+		slot_next(slot, start_ns);
+	}
+	/* One sample at least, should this machine have slept through its time. */
+	while (now_ns() < pipeline.end_ns || pipeline.op.count == 0) {
+		int timeout_ms = pipeline_submit(s) ? PATIENCE_MS : 1;
+
+		if (poll(&pfd, 1, timeout_ms) == 0 && timeout_ms == PATIENCE_MS) {
+			die("waiting", -ETIMEDOUT);
+		}
+		int rc = lockstep_dispatch(s);
+
+		if (rc < 0) {
+			die("dispatching", rc);
+		}
+	}
+	printf("rate %.3f\n", (double)pipeline.op.count * 1e9 /
+				      (double)(pipeline.last_ns - pipeline.begin_ns));
+	raw_print("op", &pipeline.op);
+	lockstep_close(s);
 	return 0;
 }
 
@@ -554,6 +667,11 @@ int main(int argc, char **argv)
 		return cycle(argv[2], number_argument(argv[3], CLIENTS_MAX),
 			     number_argument(argv[4], UINT64_MAX),
 			     number_argument(argv[5], 3600000));
+	}
+	if (strcmp(verb, "pipeline") == 0 && argc == 6) {
+		return pipelined(argv[2], number_argument(argv[3], CLIENTS_MAX),
+				 number_argument(argv[4], UINT64_MAX),
+				 number_argument(argv[5], 3600000));
 	}
 	if (strcmp(verb, "handover") == 0 && argc == 4) {
 		return handover(number_argument(argv[2], 1000000),

@@ -147,6 +147,13 @@ cycles() { # CLIENTS: client i on node i mod 3
 	fi
 }
 
+# One client on node 1 with so many ops in flight.
+pipelined() { # WINDOW
+	p_start=$(start_in 500)
+	on 1 lock-bench pipeline n1 "$1" "$p_start" "$cycle_ms" >"$tmp/pipeline" || die "the pipeline failed"
+	figure "$programs/collate" merge lockstep.pipelined "inflight$1" op "$tmp/pipeline"
+}
+
 # From node 1 to node 2.
 hand() { # FIGURE VARIANT VERB COUNT HOLD_MS
 	rm -f "$tmp/to"
@@ -168,7 +175,10 @@ one_round() {
 	hand lockstep.handover hold150ms handover "$long_handovers" 150
 	hand lockstep.kill_client - kill "$kills" 20
 	figure on 1 cpg-echo self 64 "$measure_ms" 3
+	pipelined 64
 	figure on 1 cpg-echo confirmed 64 "$measure_ms" 3
+	figure on 1 cpg-echo self 1024 "$measure_ms" 3
+	pipelined 1024
 	cycles 8
 	cycles 64
 }
