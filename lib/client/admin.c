@@ -324,16 +324,6 @@ int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *lin
 
 /* --- verbs ------------------------------------------------------------------------------- */
 
-/* False when there is no time left. */
-static bool retry_pause(int64_t deadline, int ms)
-{
-	if (deadline >= 0 && transport_now_ms() >= deadline) {
-		return false;
-	}
-	(void)poll(NULL, 0, ms);
-	return true;
-}
-
 static int create_once(struct lockstep_admin *a, struct ipc_open *open, int64_t deadline)
 {
 	struct ipc_result result;
@@ -366,7 +356,7 @@ int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space
 	int error = create_once(a, &open, deadline);
 
 	/* It is being left, or not known yet whether the attributes can be had. */
-	while (error == -EAGAIN && retry_pause(deadline, READY_POLL_MS)) {
+	while (error == -EAGAIN && transport_pause(deadline, READY_POLL_MS)) {
 		error = create_once(a, &open, deadline);
 	}
 	if (error) {
@@ -374,7 +364,7 @@ int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space
 	}
 	do {
 		error = verb_call(a, IPC_MSG_SPACE_STATUS, &ready, deadline, &result);
-	} while (error == -EINPROGRESS && retry_pause(deadline, READY_POLL_MS));
+	} while (error == -EINPROGRESS && transport_pause(deadline, READY_POLL_MS));
 	return error == -EINPROGRESS ? -ETIMEDOUT : error;
 }
 
@@ -398,7 +388,7 @@ int lockstep_admin_space_release(struct lockstep_admin *a, const char *space, un
 	}
 	do {
 		error = verb_call(a, IPC_MSG_SPACE_RELEASE, &query, deadline, &result);
-	} while (error == -EAGAIN && retry_pause(deadline, RETRY_MS));
+	} while (error == -EAGAIN && transport_pause(deadline, RETRY_MS));
 	return error == -EAGAIN ? -EBUSY : error;
 }
 

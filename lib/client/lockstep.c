@@ -23,6 +23,7 @@
  * ordered, so this has nothing to do with how long a lock is waited for. */
 #define SUBMIT_TIMEOUT_MS 30000
 #define CANCEL_RETRY_MS 10
+#define OPEN_RETRY_MS 20
 #define SPACE_FLAGS                                                                                \
 	(LOCKSTEP_LSFL_NODIR | LOCKSTEP_LSFL_TIMEWARN | LOCKSTEP_LSFL_FS | LOCKSTEP_LSFL_NEWEXCL)
 
@@ -183,6 +184,12 @@ int client_open(const char *space, unsigned int flags, const struct lockstep_opt
 	}
 	if (error == 0) {
 		error = open_request(ls, space, flags, options, personality, deadline, &lvb_len);
+		/* The lockspace is being left, or Corosync is not there yet to name its cluster. */
+		while (error == -EAGAIN && transport_pause(deadline, OPEN_RETRY_MS)) {
+			error = open_request(ls, space, flags, options, personality, deadline,
+					     &lvb_len);
+		}
+		error = error == -EAGAIN ? -ETIMEDOUT : error;
 	}
 	if (error == 0) {
 		error = open_wait_ready(ls, deadline, lvb_len);

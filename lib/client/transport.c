@@ -39,6 +39,15 @@ int64_t transport_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+bool transport_pause(int64_t deadline, int ms)
+{
+	if (deadline >= 0 && transport_now_ms() >= deadline) {
+		return false;
+	}
+	(void)poll(NULL, 0, ms);
+	return true;
+}
+
 int64_t transport_deadline(int timeout_ms)
 {
 	return timeout_ms < 0 ? -1 : transport_now_ms() + timeout_ms;

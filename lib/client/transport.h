@@ -6,6 +6,7 @@
 #ifndef LOCKSTEP_CLIENT_TRANSPORT_H
 #define LOCKSTEP_CLIENT_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,8 @@ struct transport;
 /* Monotonic milliseconds; a deadline is a value of it, negative for "never". */
 int64_t transport_now_ms(void);
 int64_t transport_deadline(int timeout_ms);
+/* Sleeps before another attempt. False at once when there is no time left. */
+bool transport_pause(int64_t deadline, int ms);
 
 /*
  * Connects to service "@name@suffix" (name NULL: $LOCKSTEP_IPC_NAME, then the default). -EUNATCH

@@ -349,9 +349,9 @@ static bool space_name_valid(const char *name)
 	return true;
 }
 
-static bool attributes_valid(const struct node_attributes *a)
+bool node_attributes_valid(const struct node_attributes *a)
 {
-	return a->xid_scope <= 1 &&
+	return a->xid_scope <= 1 && a->personality <= ENGINE_PERSONALITY_LIBDLM &&
 	       (a->lvb_len == 0 || (a->lvb_len >= 8 && a->lvb_len <= LOCKSTEP_LVB_MAX &&
 				    a->lvb_len % 8 == 0));
 }
@@ -388,7 +388,7 @@ int node_space_create(struct node *n, const char *space, const struct node_attri
 	static const struct node_attributes nothing = { .lvb_len = 0 };
 
 	want = want ? want : &nothing;
-	if (!space_name_valid(space) || !attributes_valid(want)) {
+	if (!space_name_valid(space) || !node_attributes_valid(want)) {
 		return EINVAL;
 	}
 	struct space *s = node_space_find(n, space);

@@ -174,7 +174,7 @@ struct node_open {
 	const char *comm;
 };
 
-/* Returns 0 (NODE_ACTION_READY will follow) or a positive errno. */
+/* Returns 0 (NODE_ACTION_READY will follow) or a positive errno; EAGAIN: it is just being left. */
 int node_session_open(struct node *n, node_conn conn, const struct node_open *open);
 /* The connection is closed: R-PROC-1. Unknown connections are ignored. */
 void node_session_close(struct node *n, node_conn conn);

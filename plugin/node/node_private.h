@@ -450,6 +450,7 @@ void node_act(struct node *n, const struct node_action *act);
 void node_log(struct node *n, int priority, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 struct space *node_space_find(const struct node *n, const char *name);
+bool node_attributes_valid(const struct node_attributes *a);
 bool node_is_configured(const struct node *n, uint32_t nodeid);
 bool node_mutated(const struct node *n, uint32_t bit);
 

@@ -302,6 +302,9 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 {
 	struct space *s = node_space_find(n, open->space);
 
+	if (!node_attributes_valid(&open->want)) {
+		return EINVAL;
+	}
 	if (session_by_conn(n, conn)) {
 		return EEXIST;
 	}
@@ -316,8 +319,11 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 		}
 		s = node_space_find(n, open->space);
 	}
-	if (!s || s->leaving) {
+	if (!s || (s->leaving && !open->create)) {
 		return ENOENT; /* R-LS-4 */
+	}
+	if (s->leaving) {
+		return EAGAIN; /* it can be joined again when it has been left */
 	}
 	if (s->lost) {
 		return ESTALE;

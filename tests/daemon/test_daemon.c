@@ -527,6 +527,75 @@ static void only_root_and_the_group_may_connect(void **state)
 	assert_int_equal(stranger(r, 0, 0), 1 | 2 | 4 | 8);
 }
 
+/* What somebody without privileges is told, in the order of the calls; 0 all as it should be. */
+static int unprivileged_check(const struct rig *r)
+{
+	struct lockstep_options excl = r->options, cluster = r->options;
+	struct lockstep_session *s = NULL;
+	struct lockstep_admin *a = NULL;
+
+	excl.space_flags = LOCKSTEP_LSFL_NEWEXCL;
+	cluster.cluster_name = "another";
+	if (lockstep_open("closed", 0, &r->options, &s) != -EACCES) {
+		return 1;
+	}
+	if (lockstep_open("anybodys", 0, &r->options, &s) != 0) {
+		return 2;
+	}
+	if (lockstep_open("new", LOCKSTEP_OPEN_CREATE, &r->options, &s) != -EPERM ||
+	    lockstep_open("new", LOCKSTEP_OPEN_CREATE, &excl, &s) != -EPERM) {
+		return 3;
+	}
+	if (lockstep_open("closed", LOCKSTEP_OPEN_CREATE, &excl, &s) != -EEXIST ||
+	    lockstep_open("new", LOCKSTEP_OPEN_CREATE, &cluster, &s) != -EBADR) {
+		return 4;
+	}
+	if (lockstep_admin_open(&r->options, &a) != 0) {
+		return 5;
+	}
+	if (lockstep_admin_space_create(a, "closed", 0, 0) != -EPERM ||
+	    lockstep_admin_space_create(a, "new", 0, 0) != -EPERM ||
+	    lockstep_admin_space_create_with(a, "closed", &excl) != -EEXIST ||
+	    lockstep_admin_space_create_with(a, "new", &cluster) != -EBADR ||
+	    lockstep_admin_space_create(a, ".", 0, 0) != -EINVAL) {
+		return 6;
+	}
+	return lockstep_admin_space_release(a, "anybodys", 2) == -EPERM ? 0 : 7;
+}
+
+/* R-LS-10, R-ERR-3: creating and releasing is for the privileged, opening for whom the mode of the creator
+ * lets in; what is wrong with the call itself comes before EPERM. */
+static void lockspaces_have_owners_and_modes(void **state)
+{
+	struct rig *r = *state;
+	struct group *group = getgrnam("nogroup");
+	struct lockstep_admin *a;
+	int status;
+
+	if (geteuid() != 0 || !group) {
+		print_message("skipped: needs root and the group nogroup\n");
+		skip();
+	}
+	rig_signal(r, SIGKILL);
+	rig_wait(r);
+	rig_configure(r, "ipc_group = nogroup\n");
+	rig_start(r);
+	assert_int_equal(lockstep_admin_open(&r->options, &a), 0);
+	assert_int_equal(lockstep_admin_space_create(a, "closed", 0, 0), 0); /* 0660 root:root */
+	assert_int_equal(lockstep_admin_space_create(a, "anybodys", 0, 0666), 0);
+	lockstep_admin_close(a);
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		_exit(setgroups(0, NULL) || setgid(group->gr_gid) || setuid(65534) ?
+			      100 :
+			      unprivileged_check(r));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* --- starting ---------------------------------------------------------------------------- */
 
 static void second_daemon_is_refused(void **state)
@@ -641,6 +710,7 @@ int main(void)
 		DAEMON_TEST(client_that_breaks_the_connection_is_killed),
 		DAEMON_TEST(slow_client_loses_nothing),
 		DAEMON_TEST(only_root_and_the_group_may_connect),
+		DAEMON_TEST(lockspaces_have_owners_and_modes),
 		DAEMON_TEST(second_daemon_is_refused),
 		cmocka_unit_test(daemonized_parent_returns_when_clients_can_connect),
 		cmocka_unit_test(damaged_reservation_is_refused),

@@ -220,7 +220,6 @@ static void nested_ast(void *arg)
 	nested_ran++;
 }
 
-/* R-ORD-3: a routine may wait. What comes meanwhile is delivered inside. */
 static void waiting_routine(void *arg)
 {
 	struct lock *l = arg;
@@ -240,6 +239,7 @@ static void waiting_routine(void *arg)
 				  0, l, ast, NULL);
 }
 
+/* R-ORD-3: a routine may make any lock call; what comes while it waits is delivered inside. */
 static void a_routine_can_make_any_lock_call(void **state)
 {
 	struct lockstep_session *s = open_session();

@@ -162,6 +162,8 @@ static void a_lockspace_outlives_its_sessions(void **state)
 	unsigned int count;
 
 	assert_int_equal(open_at(r, 1, A, "s", false, anything), ENOENT);
+	assert_int_equal(open_at(r, 1, A, "s", true, (struct node_attributes){ .personality = 9 }),
+			 EINVAL);
 	assert_int_equal(create(r, 2, "s"), 0);
 	assert_int_equal(open_at(r, 1, A, "s", false, anything), ENOENT); /* not on this node */
 	assert_int_equal(create(r, 1, "s"), 0);
@@ -391,6 +393,24 @@ static void a_leaver_takes_its_locks_along(void **state)
 	assert_int_equal(engine_totals_get(rig_space(r, 2, "s").engine).locks, 2);
 }
 
+/* Between release and departure it can be joined again a little later, not at once. */
+static void a_lockspace_that_is_being_left_asks_for_patience(void **state)
+{
+	struct rig *r = *state;
+	unsigned int count;
+
+	assert_int_equal(create(r, 1, "s"), 0);
+	rig_hold(r, true);
+	assert_int_equal(node_space_release(r->hosts[1].node, "s", 0, &count), 0);
+	rig_settle(r);
+	assert_int_equal(create(r, 1, "s"), EAGAIN);
+	assert_int_equal(open_at(r, 1, A, "s", true, anything), EAGAIN);
+	assert_int_equal(open_at(r, 1, A, "s", false, anything), ENOENT);
+	rig_hold(r, false);
+	assert_int_equal(open_at(r, 1, A, "s", true, anything), 0);
+	assert_int_equal(rig_last(r, 1, NODE_ACTION_READY, A)->status, 0);
+}
+
 /* R-LS-6: force 3 goes as a crash would: the others keep what it held until it is fenced. */
 static void a_forced_shutdown_tells_nobody(void **state)
 {
@@ -433,6 +453,7 @@ int main(void)
 		cmocka_unit_test(a_release_is_refused_as_its_force_says),
 		TEST(a_release_of_several_creations_only_counts),
 		TEST(a_leaver_takes_its_locks_along),
+		TEST(a_lockspace_that_is_being_left_asks_for_patience),
 		TEST(a_forced_shutdown_tells_nobody),
 		TEST(a_session_that_is_just_ending_is_waited_for),
 	};
