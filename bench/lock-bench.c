@@ -13,6 +13,8 @@
  *   lock-bench kill COUNT HOLD_MS            A: the same, but dies by SIGKILL in place of the unlock
  *   lock-bench wait COUNT                    B: waits; when it has the lock, gives it back as soon as
  *                                            A asks again. Start it first, and A when it says "holding"
+ *   lock-bench grants GAP_MS                 locks and unlocks a name of its own, until a grant comes more than
+ *                                            GAP_MS after the one before: says when. Says "locking" first
  *   lock-bench node-hold                     holds a lock until the node dies
  *   lock-bench node-wait NODEID              waits for it; once it has read the time of the death on
  *                                            standard input, locks another name and, when it has got
@@ -493,6 +495,41 @@ static int waiting(uint64_t count)
 	return 0;
 }
 
+/* --- a gap in the grants --------------------------------------------------------------------- */
+
+static int grants(uint64_t gap_ms)
+{
+	struct lockstep_session *s = session_open();
+	struct lockstep_lksb lksb = { .status = 0 };
+	uint64_t before = 0;
+
+	for (;;) {
+		int error = lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, 0, OTHER_NAME,
+					       strlen(OTHER_NAME), NULL, NULL, PATIENCE_MS);
+		uint64_t now = now_ns();
+
+		if (error) {
+			die("locking", error);
+		}
+		if (before != 0 && now - before > gap_ms * 1000000) {
+			printf("to %" PRIu64 "\n", now);
+			break;
+		}
+		if (before == 0) {
+			printf("locking\n");
+			(void)fflush(stdout);
+		}
+		before = now;
+		error = lockstep_unlock_wait(s, lksb.lkid, 0, NULL);
+		if (error) {
+			die("unlocking", error);
+		}
+		sleep_until(now + 10000000);
+	}
+	lockstep_close(s);
+	return 0;
+}
+
 /* --- many locks ------------------------------------------------------------------------------ */
 
 #define FILL_SESSION_LOCKS 50000 /* a session's limit is twice that by default */
@@ -682,6 +719,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(verb, "wait") == 0 && argc == 3) {
 		return waiting(number_argument(argv[2], 1000000));
+	}
+	if (strcmp(verb, "grants") == 0 && argc == 3) {
+		return grants(number_argument(argv[2], 3600000));
 	}
 	if (strcmp(verb, "fill") == 0 && argc == 4) {
 		return fill(argv[2], number_argument(argv[3], 100000000));

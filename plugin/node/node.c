@@ -42,7 +42,7 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(sessions_max, 4096);
 	DEFAULT(confirm_timeout_ms, 5000);
 	DEFAULT(chunk_bytes, 16384);
-	DEFAULT(chunk_window, 4);
+	DEFAULT(chunk_window, 2);
 	DEFAULT(replay_bytes, 65536);
 	DEFAULT(image_stall_ms, 30000);
 	DEFAULT(kept_bytes_max, 256u << 20);

@@ -97,8 +97,9 @@ FNR == 1 {
 	quoted = substr($0, RSTART, 1) == "\""
 	seen++
 
-	# Examples are copied by readers and must build without our config.h.
-	if (FILENAME ~ /\.c$/ && part != "examples" && seen == 1 && name != "config.h")
+	# Examples are copied by readers and must build without our config.h, programs of tests/cluster with what
+	# is installed.
+	if (FILENAME ~ /\.c$/ && part != "examples" && FILENAME !~ /^tests\/cluster\// && seen == 1 && name != "config.h")
 		complain("config.h comes first")
 	if (name == "config.h") {
 		if (FILENAME ~ /\.h$/)
