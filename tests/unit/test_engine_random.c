@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Shows by long random runs that the engine does what a slow and obvious statement of the lock
- * model does (engine_model.h), effect by effect; that two engines fed the same ops are the same;
- * that an engine restored from a snapshot goes on as the original; that its digest follows and
- * its invariants hold after every op. Ops are mostly sensible, sometimes nonsense. Seeds are
- * fixed; a failure prints its seed and step.
+ * Shows by long random runs that the engine does what a slow and obvious statement of the
+ * lock model does (engine_model.h), effect by effect; that two engines fed the same ops
+ * are the same; that an engine restored from a snapshot goes on as the original; that its
+ * digest follows and its invariants hold after every op. Shows also that the runs came by
+ * every turn of the rules.
  *
- * LOCKSTEP_SEED=N runs that seed only, LOCKSTEP_STEPS=N changes the length.
+ * Seeds are fixed and shared out to as many processes as may run. A run that fails, also
+ * one that crashes, prints its seed, is cut down to a few ops, and is told as a script
+ * that can be pasted into a test (engine_script.h).
+ *
+ * LOCKSTEP_SEED=N runs that seed only, LOCKSTEP_SEEDS=N seeds 1 to N, LOCKSTEP_STEPS=N
+ * changes the length; LOCKSTEP_MARKS=1 prints what the runs came by.
  */
 #include "config.h"
 
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,473 +22,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#include "lib/base/buf.h"
-#include "plugin/engine/engine.h"
-#include "tests/unit/engine_model.h"
+#include "tests/unit/engine_compare.h"
+#include "tests/unit/engine_script.h"
+#include "tests/unit/engine_shrink.h"
 
-#define NODES 3
-#define SESSIONS 3 /* on a node at a time; an ended one's place goes to a new number */
-#define LKIDS 200  /* of a node */
-#define SEEDS 100
-#define STEPS 2000
-#define MARK_MIN 20 /* of each kind of effect, in all runs together */
-#define LOCKS_HIGH 60 /* above this only ends are drawn */
+#define SEEDS	      2000
+#define STEPS	      2000
+#define WORKERS	      2
+#define RESTORE_EVERY 32
+#define REPORT_SIZE   9000
 
-struct gambler {
-	uint64_t random;
-	uint64_t request[NODES + 1];
-	uint32_t session[NODES + 1][SESSIONS]; /* their present numbers */
-	uint32_t session_last;
-	bool lost[NODES + 1];
-	uint8_t lvb[MODEL_LVB_LEN];
-	struct engine_member_id members[2];
-	bool crowded;
-	/* Tastes of this run. */
-	unsigned int recklessness; /* of 100: how often flags are drawn */
-	uint32_t resources;
-	uint32_t flags;
-	uint8_t modes[8];
-	uint32_t convert_percent; /* more of them than types[] says */
+/* Of one worker, in memory that its parent sees. */
+struct worker {
+	struct compare_marks marks;
+	size_t ops_count;
+	uint64_t seed; /* the run under way */
+	struct engine_config config;
+	size_t steps; /* of it; the last one may have failed */
+	bool failed;
+	char report[REPORT_SIZE];
+	struct stream_op stream[];
 };
 
-static uint32_t draw(struct gambler *g, uint32_t below)
-{
-	g->random ^= g->random << 13;
-	g->random ^= g->random >> 7;
-	g->random ^= g->random << 17;
-	return (uint32_t)((g->random >> 11) % below);
-}
-
-static bool chance(struct gambler *g, uint32_t percent)
-{
-	return draw(g, 100) < percent;
-}
-
-static const uint32_t request_flags[] = {
-	LOCKSTEP_LKF_NOQUEUE,	  LOCKSTEP_LKF_VALBLK,	LOCKSTEP_LKF_IVVALBLK,
-	LOCKSTEP_LKF_PERSISTENT,  LOCKSTEP_LKF_HEADQUE, LOCKSTEP_LKF_NOQUEUEBAST,
-	LOCKSTEP_LKF_NOORDER,	  LOCKSTEP_LKF_ALTPR,	LOCKSTEP_LKF_ALTCW,
-	LOCKSTEP_LKF_TIMEOUT,	  LOCKSTEP_LKF_EXPEDITE, LOCKSTEP_LKF_NODLCKWT,
+struct runs {
+	uint64_t first;
+	uint64_t last;
+	size_t steps;
+	bool all; /* nothing was changed by the environment */
+	struct worker *workers[WORKERS];
+	bool done;
 };
-static const uint32_t convert_flags[] = { LOCKSTEP_LKF_QUECVT, LOCKSTEP_LKF_CONVDEADLK,
-					  LOCKSTEP_LKF_NODLCKWT };
-
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* What a run likes: not everything at once, so that it gets deep into what it has. */
-static void draw_tastes(struct gambler *g)
-{
-	g->recklessness = 20 + draw(g, 60);
-	g->resources = 1 + draw(g, MODEL_RESOURCES);
-	for (size_t i = 0; i < COUNT(request_flags); i++) {
-		g->flags |= chance(g, 50) ? request_flags[i] : 0;
-	}
-	for (size_t i = 0; i < COUNT(convert_flags); i++) {
-		g->flags |= chance(g, 60) ? convert_flags[i] : 0;
-	}
-	for (size_t i = 0; i < COUNT(g->modes); i++) {
-		g->modes[i] = (uint8_t)draw(g, 6);
-	}
-	g->convert_percent = draw(g, 30);
-}
-
-static uint32_t draw_flags(struct gambler *g, bool convert)
-{
-	uint32_t flags = 0;
-
-	while (chance(g, g->recklessness)) {
-		flags |= request_flags[draw(g, COUNT(request_flags))];
-	}
-	while (convert && chance(g, g->recklessness)) {
-		flags |= convert_flags[draw(g, COUNT(convert_flags))];
-	}
-	if (chance(g, 20)) {
-		flags |= LOCKSTEP_LKF_PERSISTENT;
-	}
-	flags &= g->flags;
-	if (convert && chance(g, 3)) {
-		/* All that it takes for a late grant to write the LVB of its call. */
-		flags |= LOCKSTEP_LKF_NODLCKWT | LOCKSTEP_LKF_ALTPR | LOCKSTEP_LKF_VALBLK;
-	}
-	if (chance(g, 1)) {
-		flags |= 1u << draw(g, 32);
-	}
-	return flags;
-}
-
-/* One node or two, and for the recovery point mostly lost ones. */
-static void draw_members(struct gambler *g, struct engine_op *op)
-{
-	uint32_t node = 1 + draw(g, NODES);
-	bool lose = op->type == ENGINE_OP_VIEW_POINT;
-
-	while (!lose && !g->lost[node] && !chance(g, 20)) {
-		node = 1 + draw(g, NODES);
-	}
-	op->members = g->members;
-	op->members_count = 1;
-	g->members[0] = (struct engine_member_id){ .nodeid = node, .incarnation = 1 };
-	g->lost[node] = lose;
-	if (chance(g, 20) && node < NODES) {
-		op->members_count = 2;
-		g->members[1] = (struct engine_member_id){ .nodeid = node + 1, .incarnation = 1 };
-		g->lost[node + 1] = lose;
-	}
-}
-
-static const struct {
-	enum engine_op_type type;
-	uint32_t weight;
-} types[] = {
-	{ ENGINE_OP_SESSION_BEGIN, 2 },	   { ENGINE_OP_SESSION_END, 12 },
-	{ ENGINE_OP_LOCK, 300 },	   { ENGINE_OP_CONVERT, 300 },
-	{ ENGINE_OP_UNLOCK, 110 },	   { ENGINE_OP_CANCEL, 60 },
-	{ ENGINE_OP_DEADLOCK_CANCEL, 15 }, { ENGINE_OP_ADOPT, 40 },
-	{ ENGINE_OP_PURGE, 5 },		   { ENGINE_OP_TIMEOUT, 25 },
-	{ ENGINE_OP_VIEW_POINT, 6 },	   { ENGINE_OP_NODES_REMOVE, 2 },
-};
-
-static enum engine_op_type draw_type(struct gambler *g)
-{
-	uint32_t total = 0;
-
-	if (g->crowded) {
-		return chance(g, 98) ? ENGINE_OP_UNLOCK : ENGINE_OP_SESSION_END;
-	}
-	if (chance(g, 3) && (g->lost[1] || g->lost[2] || g->lost[3])) {
-		return ENGINE_OP_NODES_REMOVE;
-	}
-	if (chance(g, g->convert_percent)) {
-		return ENGINE_OP_CONVERT;
-	}
-	for (size_t i = 0; i < COUNT(types); i++) {
-		total += types[i].weight;
-	}
-	uint32_t x = draw(g, total);
-	size_t i = 0;
-
-	while (x >= types[i].weight) {
-		x -= types[i++].weight;
-	}
-	return types[i].type;
-}
-
-struct picking {
-	struct gambler *g;
-	struct engine_op *op;
-	uint32_t seen;
-	bool queued; /* only such */
-};
-
-/* Each of the n locks seen so far is the chosen one with the same chance. */
-static bool pick_lock(const struct engine_lock_info *info, void *arg)
-{
-	struct picking *picking = arg;
-
-	bool orphan = info->session == 0;
-	bool adopt = picking->op->type == ENGINE_OP_ADOPT;
-
-	if ((picking->queued && info->queue == ENGINE_QUEUE_GRANTED) || orphan != adopt) {
-		return true;
-	}
-	if (draw(picking->g, ++picking->seen) == 0) {
-		picking->op->nodeid = info->nodeid;
-		picking->op->session = adopt ? picking->g->session[info->nodeid][0] :
-					       info->session;
-		picking->op->lkid = info->lkid;
-		picking->op->mode = adopt ? (uint8_t)info->granted : picking->op->mode;
-	}
-	return true;
-}
-
-static bool names_a_lock(enum engine_op_type type)
-{
-	return type == ENGINE_OP_CONVERT || type == ENGINE_OP_UNLOCK || type == ENGINE_OP_CANCEL ||
-	       type == ENGINE_OP_DEADLOCK_CANCEL || type == ENGINE_OP_TIMEOUT ||
-	       type == ENGINE_OP_ADOPT;
-}
-
-static void draw_target(struct gambler *g, const struct engine *e, struct engine_op *op)
-{
-	struct picking picking = { .g = g, .op = op };
-
-	op->nodeid = 1 + draw(g, NODES);
-	uint32_t *session = &g->session[op->nodeid][draw(g, SESSIONS)];
-
-	if (op->type < ENGINE_OP_VIEW_POINT && !g->lost[op->nodeid] &&
-	    !engine_session_exists(e, op->nodeid, 1, *session) && chance(g, 70)) {
-		op->type = ENGINE_OP_SESSION_BEGIN;
-		*session = ++g->session_last;
-	}
-	op->session = *session;
-	op->lkid = 1 + draw(g, LKIDS);
-	op->mode = chance(g, 5) ? (uint8_t)draw(g, 8) : g->modes[draw(g, COUNT(g->modes))];
-	if (names_a_lock(op->type) && chance(g, 85)) {
-		picking.queued = op->type == ENGINE_OP_CANCEL || op->type == ENGINE_OP_TIMEOUT;
-		engine_locks_visit(e, op->name, op->name_len, pick_lock, &picking);
-	}
-	if (chance(g, 3)) {
-		op->lkid = draw(g, 2) * 0xffffffffu; /* none, or too large */
-	}
-}
-
-static void draw_op(struct gambler *g, const struct engine *e, struct engine_op *op)
-{
-	memset(op, 0, sizeof(*op));
-	op->type = draw_type(g);
-	op->incarnation = 1;
-	op->name_len = 1;
-	op->name[0] = (uint8_t)('a' + draw(g, chance(g, 50) ? 1 : g->resources));
-	draw_target(g, e, op);
-	/* One counter for all sessions of a node ascends in each of them. */
-	uint64_t *request = &g->request[op->nodeid];
-
-	op->request = chance(g, 2) ? *request : ++*request;
-	op->attr = chance(g, 80) ? ENGINE_ATTR_HAS_BAST : 0;
-	op->time_ms = draw(g, 1000);
-	op->pid = 100 + draw(g, 4);
-	op->purge_nodeid = draw(g, NODES + 1);
-	op->purge_pid = chance(g, 30) ? 0 : 100 + draw(g, 4);
-	if (op->type == ENGINE_OP_UNLOCK || op->type == ENGINE_OP_CANCEL) {
-		op->flags = chance(g, 30) ? LOCKSTEP_LKF_VALBLK : 0;
-		op->flags |= chance(g, 10) ? LOCKSTEP_LKF_IVVALBLK : 0;
-		op->flags |= chance(g, 20) && op->type == ENGINE_OP_UNLOCK ?
-				     LOCKSTEP_LKF_FORCEUNLOCK :
-				     0;
-	} else if (op->type != ENGINE_OP_DEADLOCK_CANCEL) {
-		op->flags = draw_flags(g, op->type == ENGINE_OP_CONVERT);
-	}
-	if (op->flags & LOCKSTEP_LKF_VALBLK) {
-		memset(g->lvb, (int)(1 + draw(g, 200)), sizeof(g->lvb));
-		op->lvb = g->lvb;
-		op->lvb_len = MODEL_LVB_LEN;
-	}
-	if (op->type == ENGINE_OP_TIMEOUT) {
-		struct engine_lock_info info;
-
-		op->queued_seq = draw(g, 100);
-		if (engine_lock_find(e, op->nodeid, 1, op->lkid, &info) && chance(g, 90)) {
-			op->queued_seq = info.queued_seq;
-		}
-	}
-	if (op->type == ENGINE_OP_VIEW_POINT || op->type == ENGINE_OP_NODES_REMOVE) {
-		draw_members(g, op);
-		op->flags = draw(g, 100) < 30 ? LOCKSTEP_LKF_IVVALBLK : 0;
-	}
-}
-
-/* --- what the engine's state looks like in the model's words --- */
-
-struct state_text {
-	const struct engine *e;
-	char *text;
-	size_t used;
-};
-
-__attribute__((format(printf, 2, 3))) static void put(struct state_text *t, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	int n = vsnprintf(t->text + t->used, MODEL_TEXT_SIZE - t->used, format, args);
-
-	va_end(args);
-	t->used += (size_t)n;
-}
-
-static bool put_lock(const struct engine_lock_info *info, void *arg)
-{
-	put(arg, " %u.%u/%d(%d,%d)t%llu", info->nodeid, info->lkid, (int)info->queue, info->granted,
-	    info->requested, (unsigned long long)info->token);
-	return true;
-}
-
-static bool put_resource(const struct engine_resource_info *info, void *arg)
-{
-	struct state_text *t = arg;
-
-	put(t, "%c lvb %d%s:", info->name[0], info->lvb_exists ? info->lvb[0] : -1,
-	    info->lvb_invalid ? " invalid" : "");
-	engine_locks_visit(t->e, info->name, info->name_len, put_lock, t);
-	put(t, "\n");
-	return true;
-}
-
-static void engine_state_text(const struct engine *e, char *text)
-{
-	struct state_text t = { .e = e, .text = text };
-
-	text[0] = '\0';
-	engine_resources_visit(e, put_resource, &t);
-}
-
-/* --- one run --- */
-
-/* What the runs came by; a run that never got there shows nothing about it. */
-enum mark {
-	MARK_GRANTED,
-	MARK_EAGAIN,
-	MARK_EDEADLK,
-	MARK_ETIMEDOUT,
-	MARK_ECANCEL,
-	MARK_EUNLOCK,
-	MARK_DEMOTED,
-	MARK_ALTMODE,
-	MARK_VALNOTVALID,
-	MARK_LVB_READ,
-	MARK_BAST,
-	MARK_ADOPTED,
-	MARK_NOT_ADOPTED,
-	MARK_LOST,
-	MARKS_COUNT,
-};
-
-static void mark_effect(size_t *marks, const struct engine_effect *effect)
-{
-	if (effect->type == ENGINE_EFFECT_BAST) {
-		marks[MARK_BAST]++;
-		return;
-	}
-	if (effect->type == ENGINE_EFFECT_REPLY) {
-		marks[effect->status == 0 ? MARK_ADOPTED : MARK_NOT_ADOPTED]++;
-		return;
-	}
-	marks[MARK_GRANTED] += effect->status == 0;
-	marks[MARK_EAGAIN] += effect->status == EAGAIN;
-	marks[MARK_EDEADLK] += effect->status == EDEADLK;
-	marks[MARK_ETIMEDOUT] += effect->status == ETIMEDOUT;
-	marks[MARK_ECANCEL] += effect->status == LOCKSTEP_ECANCEL;
-	marks[MARK_EUNLOCK] += effect->status == LOCKSTEP_EUNLOCK;
-	marks[MARK_DEMOTED] += (effect->sb_flags & LOCKSTEP_SBF_DEMOTED) != 0;
-	marks[MARK_ALTMODE] += (effect->sb_flags & LOCKSTEP_SBF_ALTMODE) != 0;
-	marks[MARK_VALNOTVALID] += (effect->sb_flags & LOCKSTEP_SBF_VALNOTVALID) != 0;
-	marks[MARK_LVB_READ] += effect->lvb_len > 0;
-}
-
-struct run {
-	uint64_t seed;
-	size_t step;
-	struct engine *engine;
-	struct engine *twin;
-	struct engine_effects effects;
-	struct engine_effects twin_effects;
-	struct model *model;
-	size_t *marks;
-	char text[MODEL_TEXT_SIZE];
-	char other[MODEL_TEXT_SIZE];
-};
-
-static void effects_text(const struct engine_effects *effects, char *text)
-{
-	text[0] = '\0';
-	for (size_t i = 0; i < effects->count; i++) {
-		model_effect_text(&effects->items[i], text);
-	}
-}
-
-static void same(const struct run *run, const char *what, const char *is, const char *wanted)
-{
-	if (strcmp(is, wanted) != 0) {
-		(void)fprintf(stderr, "seed %llu step %zu: %s\n--- is\n%s--- wanted\n%s",
-			      (unsigned long long)run->seed, run->step, what, is, wanted);
-		fail();
-	}
-}
-
-static void holds(const struct run *run, bool condition, const char *what)
-{
-	if (!condition) {
-		(void)fprintf(stderr, "seed %llu step %zu: %s\n", (unsigned long long)run->seed,
-			      run->step, what);
-		fail();
-	}
-}
-
-/* The twin becomes an engine restored from the other's snapshot. */
-static void twin_restore(struct run *run)
-{
-	struct buf bytes = { .data = NULL };
-	struct buf twin_bytes = { .data = NULL };
-
-	engine_snapshot_encode(run->engine, &bytes);
-	engine_snapshot_encode(run->twin, &twin_bytes);
-	holds(run, bytes.size == twin_bytes.size &&
-			   memcmp(bytes.data, twin_bytes.data, bytes.size) == 0,
-	      "two engines with the same ops have different snapshots");
-	run->twin = engine_free(run->twin);
-	struct cursor in = cursor_make(bytes.data, bytes.size);
-
-	holds(run, engine_snapshot_decode(&in, &run->twin) == 0, "a snapshot is refused");
-	holds(run, cursor_end(&in), "a snapshot is longer than what is read");
-	buf_clear(&twin_bytes);
-	engine_snapshot_encode(run->twin, &twin_bytes);
-	holds(run, bytes.size == twin_bytes.size &&
-			   memcmp(bytes.data, twin_bytes.data, bytes.size) == 0,
-	      "a restored engine has another snapshot");
-	buf_done(&bytes);
-	buf_done(&twin_bytes);
-}
-
-static void one_step(struct run *run, struct gambler *g)
-{
-	struct engine_op op;
-	const char *rule;
-
-	draw_op(g, run->engine, &op);
-	engine_effects_clear(&run->effects);
-	engine_effects_clear(&run->twin_effects);
-	engine_apply(run->engine, &op, &run->effects);
-	engine_apply(run->twin, &op, &run->twin_effects);
-	model_apply(run->model, &op);
-	for (size_t i = 0; i < run->effects.count; i++) {
-		mark_effect(run->marks, &run->effects.items[i]);
-	}
-	run->marks[MARK_LOST] += op.type == ENGINE_OP_VIEW_POINT && run->effects.count > 0;
-	effects_text(&run->effects, run->text);
-	effects_text(&run->twin_effects, run->other);
-	same(run, "two engines with the same ops do different things", run->text, run->other);
-	same(run, engine_op_type_name(op.type), run->text, model_effects(run->model));
-	engine_state_text(run->engine, run->text);
-	run->other[0] = '\0';
-	model_state_text(run->model, run->other);
-	same(run, "state", run->text, run->other);
-	rule = engine_check(run->engine);
-	holds(run, !rule, rule ? rule : "");
-	holds(run, engine_digest(run->engine) == engine_digest(run->twin), "digests differ");
-	if (chance(g, 3)) {
-		twin_restore(run);
-	}
-	g->crowded = engine_totals_get(run->engine).locks > LOCKS_HIGH ||
-		     (g->crowded && engine_totals_get(run->engine).locks > LOCKS_HIGH / 2);
-}
-
-static void run_seed(uint64_t seed, size_t steps, size_t *marks)
-{
-	struct engine_config config = { .lvb_len = MODEL_LVB_LEN, .seq_base = seed * 1000 };
-	struct run *run = calloc(1, sizeof(*run));
-	struct gambler g = { .random = seed * 0x9e3779b97f4a7c15u + 1 };
-
-	assert_non_null(run);
-	draw_tastes(&g);
-	run->seed = seed;
-	run->marks = marks;
-	run->engine = engine_new(&config);
-	run->twin = engine_new(&config);
-	run->model = model_new(config.seq_base);
-	for (run->step = 0; run->step < steps; run->step++) {
-		one_step(run, &g);
-	}
-	twin_restore(run);
-	(void)engine_free(run->engine);
-	(void)engine_free(run->twin);
-	engine_effects_done(&run->effects);
-	engine_effects_done(&run->twin_effects);
-	model_free(run->model);
-	free(run);
-}
 
 static size_t from_environment(const char *name, size_t otherwise)
 {
@@ -493,34 +66,432 @@ static size_t from_environment(const char *name, size_t otherwise)
 	return text ? (size_t)strtoull(text, NULL, 10) : otherwise;
 }
 
+static int runs_setup(void **state)
+{
+	struct runs *runs = calloc(1, sizeof(*runs));
+	size_t only = from_environment("LOCKSTEP_SEED", 0);
+
+	assert_non_null(runs);
+	runs->first = only ? only : 1;
+	runs->last = only ? only : from_environment("LOCKSTEP_SEEDS", SEEDS);
+	runs->steps = from_environment("LOCKSTEP_STEPS", STEPS);
+	runs->all = runs->first == 1 && runs->last >= SEEDS && runs->steps >= STEPS;
+	*state = runs;
+	return 0;
+}
+
+static size_t worker_size(const struct runs *runs)
+{
+	return sizeof(struct worker) + runs->steps * sizeof(struct stream_op);
+}
+
+static int runs_teardown(void **state)
+{
+	struct runs *runs = *state;
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		if (runs->workers[i]) {
+			(void)munmap(runs->workers[i], worker_size(runs));
+		}
+	}
+	free(runs);
+	return 0;
+}
+
+/* --- in a worker --- */
+
+static void run_seed(struct worker *w, size_t steps)
+{
+	struct gambler *g = gambler_new(w->seed);
+	struct compare *c;
+	const char *wrong = NULL;
+
+	w->config = gambler_config(g);
+	w->steps = 0;
+	c = compare_new(&w->config, &w->marks);
+	while (w->steps < steps && !wrong) {
+		struct stream_op *op = &w->stream[w->steps];
+
+		gambler_draw(g, compare_engine(c), op);
+		/* Counted before it is done, in case it kills the worker. */
+		w->steps++;
+		wrong = compare_step(c, op, w->steps % RESTORE_EVERY == 0);
+	}
+	wrong = wrong ? wrong : compare_snapshots(c);
+	w->ops_count += w->steps;
+	if (wrong) {
+		w->failed = true;
+		(void)snprintf(w->report, sizeof(w->report), "%s\n%s", wrong,
+			       compare_report(c));
+	}
+	compare_free(c);
+	gambler_free(g);
+}
+
+static pid_t worker_start(struct runs *runs, size_t number)
+{
+	struct worker *w = mmap(NULL, worker_size(runs), PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	assert_true(w != MAP_FAILED);
+	runs->workers[number] = w;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		return pid;
+	}
+	for (w->seed = runs->first + number; w->seed <= runs->last; w->seed += WORKERS) {
+		run_seed(w, runs->steps);
+		if (w->failed) {
+			break;
+		}
+	}
+	_exit(w->failed ? 1 : 0);
+}
+
+/* --- a failure --- */
+
+/* In a process of its own: it may crash. */
+static bool stream_fails(const struct stream *s, void *arg)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)arg;
+	if (pid == 0) {
+		(void)close(STDERR_FILENO);
+		_exit(compare_stream(s) ? 1 : 0);
+	}
+	return pid > 0 && waitpid(pid, &status, 0) == pid && status != 0;
+}
+
+static void tell(const struct stream *s)
+{
+	struct stream_line *lines = calloc(s->count, sizeof(lines[0]));
+
+	assert_non_null(lines);
+	stream_tell(s, lines);
+	stream_print(s, lines);
+	free(lines);
+}
+
+static void failure_report(const struct worker *w, int status)
+{
+	struct stream s = { .config = w->config, .count = w->steps };
+
+	(void)fprintf(stderr, "seed %llu step %zu: %s\n", (unsigned long long)w->seed,
+		      w->steps, w->failed ? w->report : "the engine crashed");
+	if (!w->failed && WIFSIGNALED(status)) {
+		(void)fprintf(stderr, "signal %d\n", WTERMSIG(status));
+	}
+	s.ops = malloc(s.count * sizeof(s.ops[0]));
+	assert_non_null(s.ops);
+	memcpy(s.ops, w->stream, s.count * sizeof(s.ops[0]));
+	if (!stream_fails(&s, NULL)) {
+		(void)fprintf(stderr, "it does not fail when it is done again\n");
+	} else {
+		size_t questions = stream_shrink(&s, stream_fails, NULL);
+
+		(void)fprintf(stderr, "cut down from %zu to %zu ops by %zu runs:\n\n",
+			      w->steps, s.count, questions);
+		tell(&s);
+	}
+	free(s.ops);
+}
+
+/* --- the tests --- */
+
+static void marks_add(struct compare_marks *sum, const struct compare_marks *more)
+{
+	size_t *to = (size_t *)(void *)sum;
+	const size_t *from = (const size_t *)(const void *)more;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(size_t); i++) {
+		to[i] += from[i];
+	}
+}
+
+/* R-DET-1, R-DET-2: an engine and its twin, which was restored at other times and has its
+ * tables in another order, do the same. The model is what every rule of sections 4 to 19
+ * says. */
 static void engine_agrees_with_the_model_and_its_twin(void **state)
 {
-	size_t only = from_environment("LOCKSTEP_SEED", 0);
-	size_t steps = from_environment("LOCKSTEP_STEPS", STEPS);
+	struct runs *runs = *state;
+	pid_t pids[WORKERS];
+	size_t ops_count = 0;
+	bool failed = false;
+
+	for (size_t i = 0; i < WORKERS; i++) {
+		pids[i] = worker_start(runs, i);
+	}
+	for (size_t i = 0; i < WORKERS; i++) {
+		int status = 0;
+
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		if (status != 0 && !failed) {
+			failure_report(runs->workers[i], status);
+		}
+		failed = failed || status != 0;
+		ops_count += runs->workers[i]->ops_count;
+	}
+	print_message("seeds %llu..%llu, %zu ops\n", (unsigned long long)runs->first,
+		      (unsigned long long)runs->last, ops_count);
+	assert_false(failed);
+	runs->done = true;
+}
+
+/* What was counted, with its name, as long as it can be reached at all. */
+struct tally {
+	bool print;
+	size_t count;
+	size_t zeros;
+	size_t least;
+	char least_name[96];
+};
+
+__attribute__((format(printf, 3, 4))) static void tally_add(struct tally *t, size_t count,
+							    const char *format, ...)
+{
+	char name[96];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(name, sizeof(name), format, args);
+	va_end(args);
+	if (t->print || count == 0) {
+		print_message("%10zu  %s\n", count, name);
+	}
+	if (t->count == 0 || count < t->least) {
+		t->least = count;
+		(void)snprintf(t->least_name, sizeof(t->least_name), "%s", name);
+	}
+	t->count++;
+	t->zeros += count == 0;
+}
+
+static void tally_turns(struct tally *t, const struct compare_marks *marks)
+{
+	static const char *const names[] = {
+#define MODEL_MARK_TEXT(name, text) text,
+		MODEL_MARKS(MODEL_MARK_TEXT)
+#undef MODEL_MARK_TEXT
+	};
+
+	for (size_t i = 0; i < MARKS_COUNT; i++) {
+		tally_add(t, marks->model.turns[i], "%s", names[i]);
+	}
+}
+
+static void tally_ops(struct tally *t, const struct compare_marks *marks)
+{
+	for (size_t i = 1; i <= 13; i++) {
+		enum engine_op_type type = i == 12   ? ENGINE_OP_VIEW_POINT
+					   : i == 13 ? ENGINE_OP_NODES_REMOVE
+						     : (enum engine_op_type)i;
+
+		tally_add(t, marks->ops[i][0], "%s without effect",
+			  engine_op_type_name(type));
+		if (type !=
+		    ENGINE_OP_SESSION_BEGIN) { /* it has none that is compared here */
+			tally_add(t, marks->ops[i][1], "%s with effect",
+				  engine_op_type_name(type));
+		}
+	}
+}
+
+static const char *const mode_names[] = { "none", "NL", "CR", "CW", "PR", "PW", "EX" };
+
+static void tally_lvb(struct tally *t, const struct compare_marks *marks)
+{
+	static const char *const kinds[] = { "", " VALBLK", " IVVALBLK",
+					     " VALBLK IVVALBLK" };
+
+	for (size_t granted = 0; granted < 7; granted++) {
+		for (size_t requested = 0; requested < 7; requested++) {
+			/* From nothing to nothing there is no way. */
+			for (size_t kind = 0; kind < 4 && (granted > 0 || requested < 6);
+			     kind++) {
+				tally_add(t, marks->model.lvb[granted][requested][kind],
+					  "R-LVB-1: %s to %s%s", mode_names[granted],
+					  requested == 6 ? "none"
+							 : mode_names[requested + 1],
+					  kinds[kind]);
+			}
+		}
+	}
+}
+
+static void tally_moves(struct tally *t, const struct compare_marks *marks)
+{
+	static const char *const legal[] = { "n>n", "n>G", "n>W", "G>n", "G>G",
+					     "G>C", "C>n", "C>G", "W>n", "W>G" };
+	static const char queues[] = "nGCW";
+
+	for (size_t i = 0; i < sizeof(legal) / sizeof(legal[0]); i++) {
+		size_t from = (size_t)(strchr(queues, legal[i][0]) - queues);
+		size_t to = (size_t)(strchr(queues, legal[i][2]) - queues);
+
+		tally_add(t, marks->model.moves[from][to], "moves: %s", legal[i]);
+	}
+}
+
+struct flag_name {
+	const char *name;
+	uint32_t value;
+	/* What can come of a request and of a conversion: granted (g), queued (q),
+	 * refused (r) */
+	const char *request;
+	const char *convert;
+};
+
+static void tally_flags(struct tally *t, const struct compare_marks *marks)
+{
+	static const struct flag_name flags[] = {
+		{ "NOQUEUE", LOCKSTEP_LKF_NOQUEUE, "gr", "gr" },
+		{ "VALBLK", LOCKSTEP_LKF_VALBLK, "gqr", "gqr" },
+		{ "QUECVT", LOCKSTEP_LKF_QUECVT, "", "gqr" },
+		{ "IVVALBLK", LOCKSTEP_LKF_IVVALBLK, "gqr", "gqr" },
+		{ "CONVDEADLK", LOCKSTEP_LKF_CONVDEADLK, "", "gq" },
+		{ "PERSISTENT", LOCKSTEP_LKF_PERSISTENT, "gqr", "gqr" },
+		{ "NODLCKWT", LOCKSTEP_LKF_NODLCKWT, "gqr", "gqr" },
+		{ "NODLCKBLK", LOCKSTEP_LKF_NODLCKBLK, "gqr", "gqr" },
+		{ "EXPEDITE", LOCKSTEP_LKF_EXPEDITE, "g", "" },
+		{ "NOQUEUEBAST", LOCKSTEP_LKF_NOQUEUEBAST, "gqr", "gqr" },
+		{ "HEADQUE", LOCKSTEP_LKF_HEADQUE, "gqr", "gqr" },
+		{ "NOORDER", LOCKSTEP_LKF_NOORDER, "gqr", "gqr" },
+		{ "ORPHAN", LOCKSTEP_LKF_ORPHAN, "gqr", "gqr" },
+		{ "ALTPR", LOCKSTEP_LKF_ALTPR, "gqr", "gqr" },
+		{ "ALTCW", LOCKSTEP_LKF_ALTCW, "gqr", "gqr" },
+		{ "FORCEUNLOCK", LOCKSTEP_LKF_FORCEUNLOCK, "gqr", "gqr" },
+		{ "TIMEOUT", LOCKSTEP_LKF_TIMEOUT, "gqr", "gqr" },
+	};
+	static const char outcomes[] = "gqr";
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
+		size_t bit = (size_t)__builtin_ctz(flags[i].value);
+
+		for (size_t convert = 0; convert <= 1; convert++) {
+			const char *legal = convert ? flags[i].convert : flags[i].request;
+
+			for (; *legal; legal++) {
+				size_t outcome =
+					(size_t)(strchr(outcomes, *legal) - outcomes);
+
+				tally_add(t, marks->model.flags[bit][convert][outcome],
+					  "%s with %s: %c", convert ? "convert" : "lock",
+					  flags[i].name, *legal);
+			}
+		}
+	}
+}
+
+/* A run that never came by a rule has shown nothing about it. */
+static void the_runs_came_by_everything(void **state)
+{
+	struct runs *runs = *state;
+	struct compare_marks *sum = calloc(1, sizeof(*sum));
+	struct tally t = { .print = getenv("LOCKSTEP_MARKS") != NULL };
+
+	assert_non_null(sum);
+	if (!runs->done || !runs->all) {
+		free(sum);
+		print_message("there were fewer runs than it takes, or they failed\n");
+		skip();
+	}
+	for (size_t i = 0; i < WORKERS; i++) {
+		marks_add(sum, &runs->workers[i]->marks);
+	}
+	tally_turns(&t, sum);
+	tally_ops(&t, sum);
+	tally_lvb(&t, sum);
+	tally_moves(&t, sum);
+	tally_flags(&t, sum);
+	free(sum);
+	print_message("came by %zu of %zu; least often (%zu): %s\n", t.count - t.zeros,
+		      t.count, t.least, t.least_name);
+	assert_int_equal(t.zeros, 0);
+}
+
+/* A "failure" that is none: something is granted in its alternate mode after it waited.
+ */
+static bool late_alternate(const struct stream *s, void *arg)
+{
+	struct compare_marks marks;
+	struct compare *c;
+
+	(void)arg;
+	memset(&marks, 0, sizeof(marks));
+	c = compare_new(&s->config, &marks);
+	for (size_t i = 0; i < s->count; i++) {
+		assert_null(compare_step(c, &s->ops[i], false));
+	}
+	compare_free(c);
+	return marks.model.turns[MARK_ALT_LATER] > 0;
+}
+
+/* The first seed of which that is true. */
+static void draw_late_alternate(struct stream *s, size_t steps)
+{
+	for (uint64_t seed = 1;; seed++) {
+		struct gambler *g = gambler_new(seed);
+		struct compare *c;
+
+		s->config = gambler_config(g);
+		s->count = steps;
+		c = compare_new(&s->config, NULL);
+		for (size_t i = 0; i < steps; i++) {
+			gambler_draw(g, compare_engine(c), &s->ops[i]);
+			assert_null(compare_step(c, &s->ops[i], false));
+		}
+		compare_free(c);
+		gambler_free(g);
+		if (late_alternate(s, NULL)) {
+			return;
+		}
+		assert_true(seed < 1000);
+	}
+}
+
+/* The shrinker keeps what matters, and the script says the same as the stream: each line
+ * of it has the effects that the stream had. */
+static void a_stream_is_cut_down_to_a_script_that_says_the_same(void **state)
+{
+	struct stream s = { .count = 0 };
+	struct stream_line *lines;
+	struct script *script;
+	size_t steps = 300;
 
 	(void)state;
-	size_t first = only ? only : 1;
-	size_t last = only ? only : SEEDS;
-	size_t marks[MARKS_COUNT] = { 0 };
+	s.ops = calloc(steps, sizeof(s.ops[0]));
+	assert_non_null(s.ops);
+	draw_late_alternate(&s, steps);
+	(void)stream_shrink(&s, late_alternate, NULL);
+	assert_true(late_alternate(&s, NULL));
+	/* A session begins, a lock is in the way of another, and goes. */
+	assert_in_range(s.count, 4, 6);
 
-	for (size_t seed = first; seed <= last; seed++) {
-		run_seed(seed, steps, marks);
+	lines = calloc(s.count, sizeof(lines[0]));
+	assert_non_null(lines);
+	stream_tell(&s, lines);
+	script = script_new();
+	for (size_t i = 0; i < s.count; i++) {
+		assert_string_not_equal(lines[i].command, "");
+		step(script, lines[i].command, lines[i].effects);
 	}
-	print_message("seeds %zu..%zu, %zu ops each; came by:", first, last, steps);
-	for (size_t i = 0; i < MARKS_COUNT; i++) {
-		print_message(" %zu", marks[i]);
-	}
-	print_message("\n");
-	for (size_t i = 0; i < MARKS_COUNT && !only; i++) {
-		assert_true(marks[i] >= MARK_MIN);
-	}
+	assert_non_null(strstr(lines[s.count - 1].effects, "ALTMODE"));
+	script_free(script);
+	free(lines);
+	free(s.ops);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engine_agrees_with_the_model_and_its_twin),
+		cmocka_unit_test(the_runs_came_by_everything),
+		cmocka_unit_test(a_stream_is_cut_down_to_a_script_that_says_the_same),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, runs_setup, runs_teardown);
 }

@@ -93,7 +93,7 @@ static void nodlckwt_queues_although_it_deadlocks(void **state)
 	queues(s, "r", "G[B:PR] C[A:PR>EX] W[]");
 }
 
-/* 7: R-GR-1 lines 4, 5, 7; R-GR-2 (a) */
+/* 7: R-GR-1 lines 4, 5, 7; R-GR-2 (a); R-GR-3 */
 static void conversions_overtake_waiters_and_quecvt_only_the_wait_queue(void **state)
 {
 	struct script *s = *state;
