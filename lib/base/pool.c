@@ -22,7 +22,7 @@
 
 struct pool_slab {
 	struct pool_slab *next;
-	alignas(max_align_t) unsigned char objects[];
+	alignas(uint64_t) unsigned char objects[];
 };
 
 /* What a free object's first bytes are. */
@@ -32,7 +32,7 @@ struct pool_hole {
 
 void pool_init(struct pool *p, size_t object_size, size_t objects_per_slab)
 {
-	size_t align = alignof(max_align_t);
+	size_t align = alignof(uint64_t);
 
 	ls_assert(object_size > 0);
 	ls_assert(objects_per_slab > 0);

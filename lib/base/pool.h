@@ -22,7 +22,7 @@ struct pool {
 void pool_init(struct pool *p, size_t object_size, size_t objects_per_slab);
 /* Frees every slab. All objects must have been put back (asserted). */
 void pool_done(struct pool *p);
-/* A zeroed object. Aborts when there is no memory. */
+/* A zeroed object, aligned for pointers and 64-bit numbers. Aborts when there is no memory. */
 void *pool_get(struct pool *p);
 void pool_put(struct pool *p, void *object);
 

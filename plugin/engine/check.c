@@ -130,7 +130,7 @@ static const char *check_queue(const struct engine *e, const struct resource *r,
 		count++;
 	}
 	*total += count;
-	return count == r->queue_count[queue - 1] ? NULL : "a queue's count is right";
+	return count == queue_count(r, queue) ? NULL : "a queue's count is right";
 }
 
 static int compare_grants(const void *a, const void *b)
@@ -179,7 +179,7 @@ const char *check_resource(const struct engine *e, const struct resource *r,
 		if (broken) {
 			return broken;
 		}
-		locks += r->queue_count[queue - 1];
+		locks += queue_count(r, queue);
 	}
 	const char *broken = check_grants(r);
 
@@ -190,7 +190,7 @@ const char *check_resource(const struct engine *e, const struct resource *r,
 		return "a resource exists only with locks"; /* R-RES-2 */
 	}
 	for (int mode = 0; mode < MODE_COUNT; mode++) {
-		if (mode_count[mode] != r->mode_count[mode]) {
+		if (mode_count[mode] != resource_mode_count(r, mode)) {
 			return "the counts of granted modes are right";
 		}
 		for (int other = mode; other < MODE_COUNT; other++) {
@@ -205,7 +205,7 @@ const char *check_resource(const struct engine *e, const struct resource *r,
 	if (resource_find(e, r->name, r->name_len) != r) {
 		return "the resource table finds each resource by its name";
 	}
-	return r->touched || r->vertex != 0 ? "nothing is left of a settle or a search" : NULL;
+	return r->touched ? "no resource is left to be settled" : crowd_check(r);
 }
 
 /* All that can be said without looking at its locks. */

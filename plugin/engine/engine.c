@@ -148,8 +148,8 @@ void engine_seq_raise(struct engine *e, uint64_t seq)
 
 	e->seq = seq;
 	for (size_t i = 0; i < e->resources.count; i++) {
-		for (int queue = ENGINE_QUEUE_GRANTED; queue <= ENGINE_QUEUE_CONVERT; queue++) {
-			list_for_each(at, &items[i]->queue[queue - 1]) {
+		for (enum engine_queue queue = ENGINE_QUEUE_GRANTED; queue <= ENGINE_QUEUE_CONVERT; queue++) {
+			list_for_each(at, resource_queue(items[i], queue)) {
 				struct lock *lock = list_entry(at, struct lock, queue_link);
 
 				lock->token += by;

@@ -27,6 +27,7 @@
 #define MODE_COUNT 6
 #define QUEUE_COUNT 3
 #define LKID_MAX 0x7fffffffu
+#define RESOURCE_POOLS (LOCKSTEP_NAME_MAX / 8 + 1)
 #define XID_SCOPE_CLUSTER 1 /* engine_config.xid_scope */
 
 /* --- mode.c: the tables ------------------------------------------------------------------- */
@@ -115,17 +116,40 @@ struct session {
 	char comm[LOCKSTEP_COMM_MAX];
 };
 
+/* C or W, in order of queueing, HEADQUE before everything there (lock_order_before), with what
+ * settle has to know of those locks that it need not look at. */
+struct crowd_queue {
+	struct list locks;
+	uint32_t count;
+	uint32_t noorder_count;
+	uint32_t requested_count[MODE_COUNT];
+};
+
+/*
+ * What a resource has beside once it has more than one lock, or one that waits. Most resources of
+ * a large lockspace have one granted lock and no crowd. It comes with the second lock and goes at
+ * the end of a settle (crowd.c).
+ */
+struct crowd {
+	struct crowd_queue convert;
+	struct crowd_queue wait;
+	uint32_t granted_count;			    /* on G */
+	uint32_t mode_count[MODE_COUNT];	    /* granted modes, on G and C together */
+	uint32_t convert_granted_count[MODE_COUNT]; /* granted modes on C */
+	uint32_t vertex; /* of the search under way: number in graph.resources and one, or 0 */
+	/* What all of G is known to have been told: nobody there needs a BAST of that kind, until
+	 * somebody joins G or forgets (bast.c). Bits are 1 << mode, and above those the settle
+	 * rule's with cw. */
+	uint16_t told_settle;
+	uint8_t told_immediate;
+};
+
 struct resource {
 	struct record record;
-	uint64_t name_hash;
-	/* By enum engine_queue - 1. G is in order of (token, grant_index); C and W in order of
-	 * queueing, HEADQUE before everything there (lock_order_before). */
-	struct list queue[QUEUE_COUNT];
-	uint32_t queue_count[QUEUE_COUNT];
-	uint32_t mode_count[MODE_COUNT]; /* granted modes, on G and C together */
-	uint32_t lvb_seq;
-	uint32_t vertex; /* of the search under way: its number in graph.resources and one, or 0 */
+	struct list granted; /* G, in order of (token, grant_index) */
+	struct crowd *crowd;
 	uint8_t *lvb; /* NULL: no LVB, which is not the same as a zero one (R-RES-3) */
+	uint32_t lvb_seq;
 	bool lvb_invalid;
 	bool touched; /* is in engine.touched */
 	uint8_t name_len;
@@ -182,6 +206,8 @@ struct engine {
 	size_t sessions_ended_count;
 	size_t orphans_count;
 	struct pool lock_pool;
+	struct pool resource_pools[RESOURCE_POOLS]; /* by length of name */
+	struct pool crowd_pool;
 	struct pool wait_pool;
 	struct pool xid_pool;
 	/* Scratch of one apply. */
@@ -241,6 +267,8 @@ void lock_granted_set(struct engine *e, struct lock *lock, int mode);
 void lock_wait_begin(struct engine *e, struct lock *lock);
 void lock_wait_end(struct engine *e, struct lock *lock);
 
+/* Of the name alone; binds the digests of its locks to it. */
+uint64_t resource_name_hash(const struct resource *r);
 void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes);
 bool lock_is_orphan(const struct lock *lock);
 
@@ -267,11 +295,32 @@ struct lock *lock_of_link(struct list *link);
 struct lock *queue_ahead(const struct lock *lock);
 /* Strict order of two locks of one queue of one resource. */
 bool lock_order_before(const struct lock *a, const struct lock *b);
+uint32_t queue_count(const struct resource *r, enum engine_queue queue);
+/* Locks on G and C with that granted mode. */
+uint32_t resource_mode_count(const struct resource *r, int mode);
 /* At its place. */
 void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue);
 /* At the end; for a snapshot, which has them in order. */
 void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue);
 void queue_remove(struct engine *e, struct lock *lock);
+/* Wherever it stands. */
+void lock_requested_set(struct lock *lock, int mode);
+
+/* --- crowd.c ------------------------------------------------------------------------------ */
+
+/* Gives @r a crowd that knows of the lock which is there. */
+void crowd_begin(struct engine *e, struct resource *r);
+/* Takes it away when it is not needed any more. Not while somebody walks its queues. */
+void crowd_trim(struct engine *e, struct resource *r);
+struct crowd_queue *crowd_queue(struct crowd *crowd, enum engine_queue queue);
+/* @lock joins (+1) or leaves (-1) @queue. */
+void crowd_count(struct crowd *crowd, const struct lock *lock, enum engine_queue queue, int by);
+/* R-CDL-1 may be true for some lock on C. */
+bool crowd_may_deadlock(const struct crowd *crowd);
+/* Some lock on C asks for a mode that @granted stands in the way of. */
+bool crowd_convert_blocked_by(const struct crowd *crowd, int granted);
+/* NULL, or what is wrong. */
+const char *crowd_check(const struct resource *r);
 
 /* --- sort.c ------------------------------------------------------------------------------- */
 
@@ -346,10 +395,17 @@ struct blocked {
 };
 
 void blocked_note(struct blocked *b, const struct lock *lock);
+/* All that is on that queue. */
+void blocked_note_queue(struct blocked *b, const struct crowd_queue *queue);
 /* R-BAST-2 to every lock of @queue but @blocked itself. */
 void bast_immediate(struct apply *a, const struct lock *blocked, enum engine_queue queue);
-/* R-BAST-3 */
+/* R-BAST-3 to one lock, and to all of G. */
 void bast_settle_one(struct apply *a, struct lock *holder, const struct blocked *b);
+void bast_settle(struct apply *a, struct resource *r, const struct blocked *b);
+/* highbast back to NL. */
+void bast_forget(struct lock *lock);
+/* What crowd.told_* promises of a lock on G holds. */
+bool bast_told(const struct crowd *crowd, const struct lock *holder);
 /* R-GR-6 1: a NODLCKWT conversion hears that it is in a conversion deadlock. */
 void bast_self(struct apply *a, struct lock *lock);
 

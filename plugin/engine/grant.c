@@ -20,8 +20,14 @@ static bool lock_conflicts(const struct lock *lock)
 {
 	const struct resource *r = lock->resource;
 
+	if (!r->crowd) {
+		const struct lock *holder = queue_first(r, ENGINE_QUEUE_GRANTED);
+
+		return holder && holder != lock &&
+		       !mode_compatible(holder->granted, lock->requested);
+	}
 	for (int mode = 0; mode < MODE_COUNT; mode++) {
-		uint32_t others = r->mode_count[mode] - (lock->granted == mode ? 1 : 0);
+		uint32_t others = r->crowd->mode_count[mode] - (lock->granted == mode ? 1 : 0);
 
 		if (others > 0 && !mode_compatible(mode, lock->requested)) {
 			return true;
@@ -62,8 +68,12 @@ bool lock_grantable(const struct lock *lock, bool now)
 /* R-CDL-1 */
 static bool conversion_deadlock(const struct lock *lock)
 {
+	const struct crowd *crowd = lock->resource->crowd;
 	bool behind = false;
 
+	if (!crowd || !crowd_convert_blocked_by(crowd, lock->granted)) {
+		return false;
+	}
 	list_for_each(at, resource_queue(lock->resource, ENGINE_QUEUE_CONVERT)) {
 		const struct lock *other = lock_of_link(at);
 
@@ -149,7 +159,7 @@ enum try_result lock_try(struct apply *a, struct lock *lock, bool now)
 	int alternate = lock_alternate(lock);
 
 	if (alternate != LOCKSTEP_LOCK_IV && grantable_as(lock, alternate, now)) {
-		lock->requested = (int8_t)alternate;
+		lock_requested_set(lock, alternate);
 		lock->sb_flags |= LOCKSTEP_SBF_ALTMODE;
 		return TRY_GRANTED;
 	}
@@ -184,7 +194,7 @@ void lock_grant(struct apply *a, struct lock *lock)
 		queue_insert(e, lock, ENGINE_QUEUE_GRANTED);
 	}
 	lock->requested = LOCKSTEP_LOCK_IV;
-	lock->highbast = LOCKSTEP_LOCK_NL;
+	bast_forget(lock);
 	record_dirty(e, &lock->record);
 
 	struct engine_effect *effect = effect_new(a, ENGINE_EFFECT_CAST, lock);
@@ -233,23 +243,38 @@ void lock_enqueue(struct apply *a, struct lock *lock, enum engine_queue queue)
 	queue_insert(e, lock, queue);
 }
 
+/*
+ * A walk of C or W may end early: once a lock stays, it is the head, and behind it only NOORDER can
+ * be granted (R-GR-1). @seen is how many of those the walk has passed.
+ */
+static bool rest_stays(const struct crowd_queue *queue, uint32_t seen)
+{
+	return queue->noorder_count == seen;
+}
+
 /* One walk of C. Sets what it granted and demoted. */
 static void convert_walk(struct apply *a, struct resource *r, struct blocked *b, bool *ret_granted,
 			 bool *ret_demoted)
 {
+	struct crowd *crowd = r->crowd;
+	uint32_t noorder_seen = 0;
+	bool deadlocked = false;
+
 	*ret_granted = false;
 	*ret_demoted = false;
 	b->high = LOCKSTEP_LOCK_IV;
 	b->cw = false;
 	list_for_each_safe(at, resource_queue(r, ENGINE_QUEUE_CONVERT)) {
 		struct lock *lock = lock_of_link(at);
+		bool noorder = lock->flags & LOCKSTEP_LKF_NOORDER;
 
 		switch (lock_try(a, lock, false)) {
 		case TRY_GRANTED:
 			lock_grant(a, lock);
 			*ret_granted = true;
-			break;
+			continue;
 		case TRY_DEADLOCK:
+			deadlocked = true;
 			if (lock->flags & LOCKSTEP_LKF_NODLCKWT) {
 				bast_self(a, lock);
 			}
@@ -260,6 +285,13 @@ static void convert_walk(struct apply *a, struct resource *r, struct blocked *b,
 		case TRY_BLOCKED:
 			blocked_note(b, lock);
 			break;
+		}
+		noorder_seen += noorder;
+		/* Nor does anybody behind get the result deadlock. */
+		if (!deadlocked && !*ret_demoted && rest_stays(&crowd->convert, noorder_seen) &&
+		    !crowd_may_deadlock(crowd)) {
+			blocked_note_queue(b, &crowd->convert);
+			return;
 		}
 	}
 }
@@ -287,15 +319,22 @@ void settle_convert_pass(struct apply *a, struct resource *r, struct blocked *b)
 /* R-GR-6 2 */
 static void settle_wait_pass(struct apply *a, struct resource *r, struct blocked *b)
 {
+	struct crowd *crowd = r->crowd;
+	uint32_t noorder_seen = 0;
+
 	list_for_each_safe(at, resource_queue(r, ENGINE_QUEUE_WAIT)) {
 		struct lock *lock = lock_of_link(at);
 
 		if (lock_try(a, lock, false) == TRY_GRANTED) {
 			lock_grant(a, lock);
-		} else {
-			blocked_note(b, lock);
+			continue;
+		}
+		noorder_seen += (lock->flags & LOCKSTEP_LKF_NOORDER) != 0;
+		if (rest_stays(&crowd->wait, noorder_seen)) {
+			break;
 		}
 	}
+	blocked_note_queue(b, &crowd->wait);
 }
 
 /* R-GR-6 */
@@ -303,17 +342,16 @@ void settle(struct apply *a, struct resource *r)
 {
 	struct blocked b;
 
-	if (r->record.state == RECORD_DEAD) {
+	/* One lock on G leaves nothing to be done. */
+	if (r->record.state == RECORD_DEAD || !r->crowd) {
 		return;
 	}
 	settle_convert_pass(a, r, &b);
 	settle_wait_pass(a, r, &b);
-	if (b.high == LOCKSTEP_LOCK_IV) {
-		return;
+	if (b.high != LOCKSTEP_LOCK_IV) {
+		bast_settle(a, r, &b);
 	}
-	list_for_each(at, resource_queue(r, ENGINE_QUEUE_GRANTED)) {
-		bast_settle_one(a, lock_of_link(at), &b);
-	}
+	crowd_trim(a->engine, r);
 }
 
 struct blocked blocked_now(const struct resource *r)

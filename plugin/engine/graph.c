@@ -28,7 +28,7 @@ void graph_done(struct graph *g)
 		}
 	}
 	for (uint32_t i = 0; i < g->resources_count; i++) {
-		g->resources[i].resource->vertex = 0;
+		g->resources[i].resource->crowd->vertex = 0;
 	}
 	free(g->vertices);
 	free(g->resources);
@@ -81,7 +81,7 @@ uint32_t graph_transaction(struct graph *g, struct transaction *t)
 
 static struct graph_resource *graph_resource(struct graph *g, struct resource *r)
 {
-	if (r->vertex == 0) {
+	if (r->crowd->vertex == 0) {
 		if (g->resources_count == g->resources_capacity) {
 			uint32_t capacity = g->resources_capacity ? g->resources_capacity * 2 : 16;
 			struct graph_resource *resources =
@@ -93,9 +93,9 @@ static struct graph_resource *graph_resource(struct graph *g, struct resource *r
 		}
 		memset(&g->resources[g->resources_count], 0, sizeof(g->resources[0]));
 		g->resources[g->resources_count].resource = r;
-		r->vertex = ++g->resources_count;
+		r->crowd->vertex = ++g->resources_count;
 	}
-	return &g->resources[r->vertex - 1];
+	return &g->resources[r->crowd->vertex - 1];
 }
 
 static uint32_t vertex_holders(struct graph *g, struct resource *r, unsigned int mode)
@@ -134,7 +134,7 @@ static bool edge_of_wait(struct graph *g, const struct lock *lock, unsigned int 
 	struct resource *r = lock->resource;
 
 	if (step < MODE_COUNT) { /* R-DLK-4 (a) */
-		uint32_t others = r->mode_count[step] - (lock->granted == (int)step ? 1 : 0);
+		uint32_t others = resource_mode_count(r, (int)step) - (lock->granted == (int)step ? 1 : 0);
 
 		if (others == 0 || !mode_blocks((int)step, lock)) {
 			return false;

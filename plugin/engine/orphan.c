@@ -64,7 +64,7 @@ void apply_adopt(struct apply *a, struct session *s)
 	lock->attr = op->attr;
 	lock->time_ms = op->time_ms;
 	lock->xid = op->xid;
-	lock->highbast = LOCKSTEP_LOCK_NL;
+	bast_forget(lock);
 	adopt_reply(a, s, 0, lock);
 
 	/* R-ORPH-2: the new owner hears of those who wait already. */

@@ -95,9 +95,9 @@ static void resource_info_fill(const struct engine *e, const struct resource *r,
 	memset(ret, 0, sizeof(*ret));
 	ret->name_len = r->name_len;
 	memcpy(ret->name, r->name, r->name_len);
-	ret->granted_count = r->queue_count[ENGINE_QUEUE_GRANTED - 1];
-	ret->convert_count = r->queue_count[ENGINE_QUEUE_CONVERT - 1];
-	ret->wait_count = r->queue_count[ENGINE_QUEUE_WAIT - 1];
+	ret->granted_count = queue_count(r, ENGINE_QUEUE_GRANTED);
+	ret->convert_count = queue_count(r, ENGINE_QUEUE_CONVERT);
+	ret->wait_count = queue_count(r, ENGINE_QUEUE_WAIT);
 	ret->lvb_exists = r->lvb != NULL;
 	ret->lvb_invalid = r->lvb_invalid;
 	ret->lvb_seq = r->lvb_seq;

@@ -8,11 +8,39 @@
 #include "lib/base/assert.h"
 #include "plugin/engine/engine_private.h"
 
+/* C and W of a resource without a crowd. Never written: nothing joins it. */
+static const struct list nobody = {
+	.next = (struct list *)&nobody,
+	.prev = (struct list *)&nobody,
+};
+
 struct list *resource_queue(const struct resource *r, enum engine_queue queue)
 {
 	ls_assert(queue >= ENGINE_QUEUE_GRANTED && queue <= ENGINE_QUEUE_WAIT);
 	/* The list heads of a resource are writable whoever asks for them. */
-	return (struct list *)(uintptr_t)&r->queue[queue - 1];
+	if (queue == ENGINE_QUEUE_GRANTED) {
+		return (struct list *)(uintptr_t)&r->granted;
+	}
+	return r->crowd ? &crowd_queue(r->crowd, queue)->locks : (struct list *)(uintptr_t)&nobody;
+}
+
+uint32_t queue_count(const struct resource *r, enum engine_queue queue)
+{
+	if (!r->crowd) {
+		return queue == ENGINE_QUEUE_GRANTED && !list_empty(&r->granted);
+	}
+	return queue == ENGINE_QUEUE_GRANTED ? r->crowd->granted_count :
+					       crowd_queue(r->crowd, queue)->count;
+}
+
+uint32_t resource_mode_count(const struct resource *r, int mode)
+{
+	if (!r->crowd) {
+		const struct lock *lock = queue_first(r, ENGINE_QUEUE_GRANTED);
+
+		return lock && lock->granted == mode;
+	}
+	return r->crowd->mode_count[mode];
 }
 
 struct lock *lock_of_link(struct list *link)
@@ -60,13 +88,23 @@ bool lock_order_before(const struct lock *a, const struct lock *b)
 			a->wait->queued_seq < b->wait->queued_seq;
 }
 
+/* Before anybody looks for the lock's place: queues of the crowd have to be there. */
+static void queue_prepare(struct engine *e, struct resource *r, enum engine_queue queue)
+{
+	if (!r->crowd && (queue != ENGINE_QUEUE_GRANTED || !list_empty(&r->granted))) {
+		crowd_begin(e, r);
+	}
+}
+
 static void queue_link_before(struct engine *e, struct lock *lock, enum engine_queue queue,
 			      struct list *at)
 {
 	ls_assert(list_empty(&lock->queue_link));
 	list_insert_before(at, &lock->queue_link);
 	lock->queue = (uint8_t)queue;
-	lock->resource->queue_count[queue - 1]++;
+	if (lock->resource->crowd) {
+		crowd_count(lock->resource->crowd, lock, queue, 1);
+	}
 	e->queue_count[queue - 1]++;
 	record_dirty(e, &lock->record);
 }
@@ -74,11 +112,13 @@ static void queue_link_before(struct engine *e, struct lock *lock, enum engine_q
 void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue)
 {
 	ls_assert(lock->queue == ENGINE_QUEUE_NONE);
+	queue_prepare(e, lock->resource, queue);
 	queue_link_before(e, lock, queue, resource_queue(lock->resource, queue));
 }
 
 void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue)
 {
+	queue_prepare(e, lock->resource, queue);
 	struct list *head = resource_queue(lock->resource, queue);
 	struct list *at = head;
 
@@ -99,9 +139,23 @@ void queue_remove(struct engine *e, struct lock *lock)
 {
 	ls_assert(lock->queue != ENGINE_QUEUE_NONE);
 	list_remove(&lock->queue_link);
-	ls_assert(lock->resource->queue_count[lock->queue - 1] > 0);
-	lock->resource->queue_count[lock->queue - 1]--;
+	if (lock->resource->crowd) {
+		crowd_count(lock->resource->crowd, lock, (enum engine_queue)lock->queue, -1);
+	}
 	e->queue_count[lock->queue - 1]--;
 	lock->queue = ENGINE_QUEUE_NONE;
 	record_dirty(e, &lock->record);
+}
+
+void lock_requested_set(struct lock *lock, int mode)
+{
+	ls_assert(mode >= 0 && mode < MODE_COUNT);
+	if (lock->queue == ENGINE_QUEUE_CONVERT || lock->queue == ENGINE_QUEUE_WAIT) {
+		struct crowd_queue *queue =
+			crowd_queue(lock->resource->crowd, (enum engine_queue)lock->queue);
+
+		queue->requested_count[lock->requested]--;
+		queue->requested_count[mode]++;
+	}
+	lock->requested = (int8_t)mode;
 }

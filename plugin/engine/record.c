@@ -124,7 +124,7 @@ uint64_t record_digest(const struct engine *e, const struct record *record, stru
 	/* A lock's bytes do not name its resource (in a snapshot it follows it), so its hash is
 	 * bound to the resource by the seed. */
 	if (record->kind == RECORD_LOCK) {
-		seed = record_entry_const(record, struct lock)->resource->name_hash;
+		seed = resource_name_hash(record_entry_const(record, struct lock)->resource);
 	}
 	buf_clear(bytes);
 	record_put(e, record, bytes);

@@ -17,6 +17,8 @@
 #define TABLE_SIZE_MIN 64u
 #define TABLE_SIZE_EXPECTED_MAX (1u << 22) /* 32 MiB, whatever a snapshot says */
 #define LOCKS_PER_SLAB 256
+#define RESOURCES_PER_SLAB 256
+#define CROWDS_PER_SLAB 64
 #define WAITS_PER_SLAB 64
 
 /* --- tables --- */
@@ -119,6 +121,12 @@ static void record_dead(struct engine *e, struct record *record)
 	record->state = RECORD_DEAD;
 }
 
+/* Names of 1 to 8 bytes share a pool, those of 9 to 16, and so on. */
+static struct pool *resource_pool(struct engine *e, size_t name_len)
+{
+	return &e->resource_pools[(name_len + 7) / 8];
+}
+
 static void record_free(struct engine *e, struct record *record)
 {
 	if (record->kind == RECORD_LOCK) {
@@ -127,7 +135,10 @@ static void record_free(struct engine *e, struct record *record)
 		struct resource *r = record_entry(record, struct resource);
 
 		free(r->lvb);
-		free(r);
+		if (r->crowd) {
+			pool_put(&e->crowd_pool, r->crowd);
+		}
+		pool_put(resource_pool(e, r->name_len), r);
 	} else if (record->kind == RECORD_SESSION) {
 		free(record_entry(record, struct session));
 	} else {
@@ -174,6 +185,11 @@ void store_init(struct engine *e)
 {
 	list_init(&e->members);
 	pool_init(&e->lock_pool, sizeof(struct lock), LOCKS_PER_SLAB);
+	pool_init(&e->crowd_pool, sizeof(struct crowd), CROWDS_PER_SLAB);
+	for (size_t i = 0; i < RESOURCE_POOLS; i++) {
+		pool_init(&e->resource_pools[i], offsetof(struct resource, name) + 8 * i,
+			  RESOURCES_PER_SLAB);
+	}
 	pool_init(&e->wait_pool, sizeof(struct lock_wait), WAITS_PER_SLAB);
 	xids_init(e);
 }
@@ -208,6 +224,10 @@ void store_done(struct engine *e)
 		record_free(e, &list_entry(at, struct member, link)->record);
 	}
 	pool_done(&e->lock_pool);
+	pool_done(&e->crowd_pool);
+	for (size_t i = 0; i < RESOURCE_POOLS; i++) {
+		pool_done(&e->resource_pools[i]);
+	}
 	pool_done(&e->wait_pool);
 	free(e->dirty);
 	free(e->touched);
@@ -296,12 +316,12 @@ void session_remove(struct engine *e, struct session *s)
 
 struct resource *resource_find(const struct engine *e, const void *name, size_t name_len)
 {
-	uint64_t hash = base_digest64(name, name_len, 0);
+	uint32_t hash = (uint32_t)base_digest64(name, name_len, 0);
 
-	for (struct record *at = table_first(&e->resources, (uint32_t)hash); at; at = at->next) {
+	for (struct record *at = table_first(&e->resources, hash); at; at = at->next) {
 		struct resource *r = record_entry(at, struct resource);
 
-		if (r->name_hash == hash && r->name_len == name_len &&
+		if (at->hash == hash && r->name_len == name_len &&
 		    memcmp(r->name, name, name_len) == 0) {
 			return r;
 		}
@@ -312,19 +332,20 @@ struct resource *resource_find(const struct engine *e, const void *name, size_t 
 struct resource *resource_new(struct engine *e, const void *name, size_t name_len)
 {
 	ls_assert(name_len <= LOCKSTEP_NAME_MAX);
-	struct resource *r = calloc(1, sizeof(*r) + name_len);
+	struct resource *r = pool_get(resource_pool(e, name_len));
 
-	ls_assert(r);
 	r->record.kind = RECORD_RESOURCE;
-	for (size_t i = 0; i < QUEUE_COUNT; i++) {
-		list_init(&r->queue[i]);
-	}
+	list_init(&r->granted);
 	r->name_len = (uint8_t)name_len;
 	memcpy(r->name, name, name_len);
-	r->name_hash = base_digest64(name, name_len, 0);
-	table_insert(&e->resources, &r->record, (uint32_t)r->name_hash);
+	table_insert(&e->resources, &r->record, (uint32_t)resource_name_hash(r));
 	record_dirty(e, &r->record);
 	return r;
+}
+
+uint64_t resource_name_hash(const struct resource *r)
+{
+	return base_digest64(r->name, r->name_len, 0);
 }
 
 void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes)
@@ -339,7 +360,8 @@ void resource_lvb_set(struct engine *e, struct resource *r, const uint8_t *bytes
 
 static bool resource_is_empty(const struct resource *r)
 {
-	return r->queue_count[0] == 0 && r->queue_count[1] == 0 && r->queue_count[2] == 0;
+	return queue_count(r, ENGINE_QUEUE_GRANTED) == 0 &&
+	       queue_count(r, ENGINE_QUEUE_CONVERT) == 0 && queue_count(r, ENGINE_QUEUE_WAIT) == 0;
 }
 
 /* --- locks --- */
@@ -416,9 +438,6 @@ void lock_remove(struct engine *e, struct lock *lock)
 		queue_remove(e, lock);
 	}
 	lock_wait_end(e, lock);
-	if (lock->granted != LOCKSTEP_LOCK_IV) {
-		r->mode_count[lock->granted]--;
-	}
 	lock->session->member->locks_count--;
 	lock_detach(e, lock);
 	table_remove(&e->locks, &lock->record);
@@ -440,17 +459,20 @@ void lock_owner_set(struct engine *e, struct lock *lock, struct session *s)
 
 void lock_granted_set(struct engine *e, struct lock *lock, int mode)
 {
-	struct resource *r = lock->resource;
-
 	ls_assert(mode >= 0);
 	ls_assert(mode < MODE_COUNT);
+	/* Its place in G would be another one, and W is for those without a mode. */
+	ls_assert(lock->queue == ENGINE_QUEUE_NONE || lock->queue == ENGINE_QUEUE_CONVERT);
 	if (lock->granted == LOCKSTEP_LOCK_IV) {
 		lock->session->granted_count++;
-	} else {
-		r->mode_count[lock->granted]--;
+	}
+	if (lock->queue == ENGINE_QUEUE_CONVERT) {
+		crowd_count(lock->resource->crowd, lock, ENGINE_QUEUE_CONVERT, -1);
 	}
 	lock->granted = (int8_t)mode;
-	r->mode_count[mode]++;
+	if (lock->queue == ENGINE_QUEUE_CONVERT) {
+		crowd_count(lock->resource->crowd, lock, ENGINE_QUEUE_CONVERT, 1);
+	}
 	record_dirty(e, &lock->record);
 }
 

@@ -27,7 +27,7 @@ static void objects_are_zero_aligned_and_apart(void **state)
 	for (int round = 0; round < 3; round++) {
 		for (size_t i = 0; i < OBJECTS; i++) {
 			objects[i] = pool_get(&pool);
-			assert_int_equal((uintptr_t)objects[i] % _Alignof(max_align_t), 0);
+			assert_int_equal((uintptr_t)objects[i] % _Alignof(uint64_t), 0);
 			for (size_t k = 0; k < SIZE; k++) {
 				assert_int_equal(objects[i][k], 0);
 			}
