@@ -155,7 +155,13 @@ static void client(struct rig *r, const uint8_t *data, size_t size)
 	submit.type = (enum engine_op_type)(data[0] & 0x0f);
 	submit.mode = data[0] >> 4 & 7;
 	submit.lkid = data[1];
-	submit.flags = size > 2 ? data[2] : 0;
+	for (size_t i = 2; i < size && i < 6; i++) {
+		submit.flags |= (uint32_t)data[i] << (8 * (i - 2));
+	}
+	submit.timeout_cs = data[1];
+	submit.xid = data[1] & 3;
+	submit.purge_nodeid = data[0] >> 4 & 3;
+	submit.purge_pid = data[1] & 0x7f;
 	submit.name_len = 1;
 	(void)node_submit(r->node, 1, &submit, &lkid, &completes);
 }
