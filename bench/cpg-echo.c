@@ -9,7 +9,8 @@
  * Variants inflight1 and inflight64: so many 64 byte messages of this sender are under way at once.
  *
  *   cpg-echo listen                             a member: confirms what asks for it, until killed; says
- *                                               "from NS" when Corosync reports that a node is down
+ *                                               "members N", and "from NS" when Corosync reports that a
+ *                                               node is down
  *   cpg-echo self|confirmed WINDOW MS MEMBERS   measures for so long, among so many members
  */
 #include "config.h"
@@ -192,6 +193,10 @@ static void confchg(cpg_handle_t cpg, const struct cpg_name *group,
 
 	if (e->run == 0 && left_count > 0 && left[0].reason == CPG_REASON_NODEDOWN) {
 		printf("from %" PRIu64 "\n", now_ns());
+		(void)fflush(stdout);
+	}
+	if (e->run == 0) {
+		printf("members %zu\n", members_count);
 		(void)fflush(stdout);
 	}
 	e->members = members_count;

@@ -15,6 +15,8 @@ BEGIN {
 	ratio("lockstep.unlock1/-", "cpg.self/inflight1")
 	ratio("lockstep.handover/hold3ms", "cpg.confirmed/inflight1")
 	ratio("lockstep.kill_client/-", "cpg.confirmed/inflight1")
+	ratio("lockstep.cycle1/-", "cpg.self/inflight1+qb.roundtrip/-")
+	ratio("lockstep.cycle4/joining p99", "lockstep.cycle4/quiet p99")
 	ratio("lockstep.pipelined/inflight64 per_s", "cpg.self/inflight64 per_s")
 	ratio("lockstep.pipelined/inflight1024 per_s", "cpg.self/inflight1024 per_s")
 	ratio("lockstep.cycle64/- per_s", "cpg.self/inflight64 per_s")
@@ -78,6 +80,7 @@ NF != 8 {
 	max[key] = max[key] " " $7
 	rate[key] = $8 == "-" ? "" : rate[key] " " $8
 	value_of[key, $1] = $5
+	value_of[key " p99", $1] = $6
 	value_of[key " per_s", $1] = $8
 }
 

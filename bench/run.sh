@@ -29,6 +29,7 @@ kills=30
 crashes=3
 engine_locks=1000000
 engine_batches=500
+many_locks='10 10000 1000000'
 
 say() {
 	printf '%s\n' "$*" >&2
@@ -56,6 +57,7 @@ while [ $# -gt 0 ]; do
 		crashes=1
 		engine_locks=1000
 		engine_batches=5
+		many_locks=1000
 		;;
 	*) die "usage: run.sh [--rounds N] [--quick]" ;;
 	esac
@@ -109,8 +111,8 @@ start_in() { # MS
 	echo $(($("$programs/lock-bench" now) + $1 * 1000000))
 }
 
-file_says() { # FILE PATTERN
-	fs_end=$(($(date +%s) + 60))
+file_says() { # FILE PATTERN [SECONDS]
+	fs_end=$(($(date +%s) + ${3:-60}))
 	until grep -q "$2" "$1" 2>/dev/null; do
 		[ "$(date +%s)" -le "$fs_end" ] || die "$1 does not say $2"
 		sleep 0.02
@@ -183,6 +185,97 @@ one_round() {
 	cycles 64
 }
 
+# So many locks are held, one in a hundred by node 3.
+many_fill() { # LOCKS
+	mf_dead=$((($1 + 99) / 100))
+	for mf in "1 $((($1 - mf_dead) / 2))" "2 $((($1 - mf_dead) / 2))" "3 $mf_dead"; do
+		mf_node=${mf%% *}
+		rm -f "$tmp/fill.$mf_node" "$tmp/filled.$mf_node"
+		mkfifo "$tmp/fill.$mf_node"
+		on "$mf_node" lock-bench fill "n$mf_node" "${mf#* }" 0<>"$tmp/fill.$mf_node" >"$tmp/filled.$mf_node" 2>/dev/null &
+	done
+	for mf_node in 1 2 3; do
+		file_says "$tmp/filled.$mf_node" filled 600
+	done
+}
+
+# A listener beside those that measure; it ends with its node. That of node 2 writes down who is there.
+listen() { # NODE
+	if [ "$1" = 2 ]; then
+		on 2 cpg-echo listen >>"$tmp/listen" 2>/dev/null &
+	else
+		on "$1" cpg-echo listen >/dev/null 2>&1 &
+	fi
+}
+
+# Node 3 dies: from Corosync's word of it, as another member of CPG on node 2 hears it, to the next grant there.
+many_loss() { # LOCKS
+	rm -f "$tmp/loss.to"
+	on 2 lock-bench grants 500 >"$tmp/loss.to" &
+	ml_grants=$!
+	file_says "$tmp/loss.to" locking
+	"$sandbox" crash 3 || die "node 3 does not crash"
+	wait_all "$ml_grants"
+	grep '^from' "$tmp/listen" | tail -n 1 >"$tmp/loss.from"
+	figure "$programs/collate" differences lockstep.node_loss "held$1" "$tmp/loss.from" "$tmp/loss.to"
+	"$sandbox" boot 3 >/dev/null || die "node 3 does not boot"
+	"$sandbox" wait >/dev/null || die "the nodes are not healthy"
+	: >"$tmp/listen"
+	listen 3
+	file_says "$tmp/listen" "members 2"
+}
+
+# Node 3 joins the lockspace: from the request to the end of it.
+many_join() { # FILE_FROM FILE_TO
+	echo "from $("$programs/lock-bench" now)" >"$1"
+	"$sandbox" exec 3 lockstep lockspace create -w 300 default >/dev/null || die "node 3 does not join"
+	echo "to $("$programs/lock-bench" now)" >"$2"
+}
+
+many_release() {
+	"$sandbox" exec 3 lockstep lockspace release default >/dev/null || die "node 3 does not leave"
+}
+
+# Four clients on nodes 1 and 2, while node 3 does not join and while it does.
+many_transfer() { # VARIANT
+	mt_start=$(start_in 1000)
+	for mt_node in 1 2; do
+		on "$mt_node" lock-bench cycle "n$mt_node" 2 "$mt_start" "$cycle_ms" >"$tmp/transfer.$mt_node" &
+		eval "mt_pid$mt_node=$!"
+	done
+	if [ "$1" = joining ]; then
+		many_release
+		sleep 0.8
+		many_join "$tmp/join.from" "$tmp/join.to" &
+		mt_join=$!
+	fi
+	# shellcheck disable=SC2154
+	wait_all "$mt_pid1" "$mt_pid2"
+	[ "$1" != joining ] || wait_all "$mt_join"
+	figure "$programs/collate" merge lockstep.cycle4 "$1" cycle "$tmp/transfer.1" "$tmp/transfer.2"
+}
+
+many() { # LOCKS
+	many_fill "$1"
+	many_loss "$1"
+	many_release
+	many_join "$tmp/join.from" "$tmp/join.to"
+	figure "$programs/collate" differences lockstep.join "held$1" "$tmp/join.from" "$tmp/join.to"
+	if [ "$1" = "${many_locks##* }" ]; then
+		m_round=$round
+		round=0
+		while [ "$round" -lt "$m_round" ] && [ "$round" -lt 5 ]; do
+			round=$((round + 1))
+			many_transfer quiet
+			many_transfer joining
+		done
+		round=$m_round
+	fi
+	for m_node in 1 2; do
+		echo >"$tmp/fill.$m_node"
+	done
+}
+
 # Node 1 holds, node 2 waits, node 1 dies, node 2 goes on with another lock and then vouches for node 1.
 crash() {
 	rm -f "$tmp/hold" "$tmp/crash" "$tmp/death"
@@ -211,19 +304,20 @@ figure "$programs/engine-bench" "$engine_locks" "$engine_batches"
 say "starting three nodes"
 "$sandbox" up --nodes 3 >"$tmp/up.out" 2>&1 || die "the sandbox does not start: $(cat "$tmp/up.out")"
 echo "# $(nproc) CPUs, Linux $(uname -r), corosync $(corosync -v | sed -n 's/.*version .\([0-9.]*\).*/\1/p'), three nodes, $rounds rounds"
-on 2 cpg-echo listen 2>/dev/null &
-listen2=$!
-on 3 cpg-echo listen 2>/dev/null &
-listen3=$!
+listen 2
+listen 3
 on 1 qb-echo serve lockstep-bench 2>/dev/null &
-serve=$!
 # They are awaited by those who need them: members by cpg-echo, and the service is there by then.
 while [ "$round" -lt "$rounds" ]; do
 	round=$((round + 1))
 	say "round $round of $rounds"
 	one_round
 done
-kill "$listen2" "$listen3" "$serve"
+
+for locks in $many_locks; do
+	say "$locks locks; node 3 dies and joins"
+	many "$locks"
+done
 
 say "node 1 dies"
 while :; do

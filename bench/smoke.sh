@@ -21,6 +21,7 @@ awk -F '\t' '
 		n = split("cpg.self inflight1,cpg.self inflight64,cpg.confirmed inflight1,cpg.confirmed inflight64," \
 			"cpg.self inflight1024,lockstep.pipelined inflight64,lockstep.pipelined inflight1024,qb.roundtrip -,qb.event -,lockstep.cycle1 -,lockstep.lock1 -,lockstep.unlock1 -,lockstep.cycle8 -," \
 			"lockstep.cycle64 -,lockstep.handover hold3ms,lockstep.handover hold150ms,lockstep.kill_client -," \
+			"lockstep.node_loss held1000,lockstep.join held1000,lockstep.cycle4 quiet,lockstep.cycle4 joining," \
 			"lockstep.kill_node other-lock,lockstep.kill_node fence-ack,value engine.lock_bytes,engine.pair held0,baseline.hash held0," \
 			"ratio lockstep.cycle1 : cpg.confirmed/inflight1", want, ",")
 		for (i = 1; i <= n; i++)
