@@ -37,6 +37,11 @@ struct engine *engine_free(struct engine *e)
 	return NULL;
 }
 
+struct engine *engine_free_some(struct engine *e, size_t records)
+{
+	return store_free_some(e, records) ? engine_free(e) : e;
+}
+
 /* The lock an op of @s names: only its owner has a say (R-LOCK-5). */
 static struct lock *own_lock(const struct engine *e, const struct session *s, uint32_t lkid)
 {

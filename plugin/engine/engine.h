@@ -36,6 +36,9 @@ struct engine_config {
 
 struct engine *engine_new(const struct engine_config *config);
 struct engine *engine_free(struct engine *e); /* NULL is fine; returns NULL */
+/* The same bit by bit, about so many records at a time: NULL when nothing is left, else @e, with which
+ * nothing else may be done any more. A million locks take too long for a loop iteration. */
+struct engine *engine_free_some(struct engine *e, size_t records);
 
 /* --- effects list: owned by the caller, reused between applies -------------------------- */
 
@@ -85,6 +88,8 @@ int engine_snapshot_decode(struct cursor *in, struct engine **ret);
  */
 struct engine_reader *engine_reader_new(void);
 struct engine_reader *engine_reader_free(struct engine_reader *r); /* NULL is fine; returns NULL */
+/* Also frees the reader, but returns what it has read so far, which is good for engine_free_some(). */
+struct engine *engine_reader_abandon(struct engine_reader *r);
 int engine_reader_feed(struct engine_reader *r, const void *data, size_t size);
 /* Everything has been fed: 0 and the engine, or -EBADMSG. */
 int engine_reader_end(struct engine_reader *r, struct engine **ret);

@@ -232,6 +232,8 @@ struct apply {
 
 void store_init(struct engine *e);
 void store_done(struct engine *e);
+/* A part of what store_done() does, which is what is left to do; true when it is quick. */
+bool store_free_some(struct engine *e, size_t records);
 /* So many are about to come: no table grows in between. A hint, from foreign bytes maybe. */
 void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint64_t locks);
 

@@ -416,6 +416,17 @@ struct engine_reader *engine_reader_free(struct engine_reader *r)
 	return NULL;
 }
 
+struct engine *engine_reader_abandon(struct engine_reader *r)
+{
+	struct engine *e = r ? r->engine : NULL;
+
+	if (r) {
+		r->engine = NULL;
+		(void)engine_reader_free(r);
+	}
+	return e;
+}
+
 /* Reads records while @left_min bytes are there and one is due. */
 static void read_records(struct engine_reader *r, struct cursor *in, size_t left_min)
 {

@@ -163,23 +163,40 @@ void records_flush(struct engine *e)
 	e->dirty_count = 0;
 }
 
-static void table_free(struct engine *e, struct record_table *t)
+/* Frees records until @budget runs out, from the last bucket on; the table is not one any more. An empty
+ * bucket counts like a record. */
+static size_t table_free_some(struct engine *e, struct record_table *t, size_t budget)
 {
-	for (size_t i = 0; i < t->size; i++) {
-		struct record *record = t->buckets[i];
+	for (; t->size > 0 && budget > 0; budget--) {
+		struct record *record = t->buckets[t->size - 1];
 
-		while (record) {
-			struct record *next = record->next;
-
-			if (record->kind == RECORD_LOCK) {
-				lock_wait_end(e, record_entry(record, struct lock));
-			}
-			record_free(e, record);
-			record = next;
+		if (!record) {
+			t->size--;
+			continue;
 		}
+		t->buckets[t->size - 1] = record->next;
+		if (record->kind == RECORD_LOCK) {
+			lock_wait_end(e, record_entry(record, struct lock));
+		}
+		record_free(e, record);
 	}
-	table_done(t);
+	if (t->size == 0) {
+		table_done(t);
+	}
+	return budget;
 }
+
+bool store_free_some(struct engine *e, size_t records)
+{
+	if (e->dirty_count > 0) {
+		records_flush(e);
+	}
+	records = table_free_some(e, &e->locks, records);
+	records = table_free_some(e, &e->resources, records);
+	(void)table_free_some(e, &e->sessions, records);
+	return e->locks.size == 0 && e->resources.size == 0 && e->sessions.size == 0;
+}
+
 
 void store_init(struct engine *e)
 {
@@ -215,10 +232,7 @@ void store_expect(struct engine *e, uint64_t sessions, uint64_t resources, uint6
 
 void store_done(struct engine *e)
 {
-	records_flush(e);
-	table_free(e, &e->locks);
-	table_free(e, &e->resources);
-	table_free(e, &e->sessions);
+	(void)store_free_some(e, SIZE_MAX);
 	xids_done(e);
 	list_for_each_safe(at, &e->members) {
 		record_free(e, &list_entry(at, struct member, link)->record);

@@ -56,6 +56,7 @@ struct node *node_new(const struct node_config *config)
 	list_init(&n->spaces);
 	list_init(&n->sessions);
 	list_init(&n->actions);
+	list_init(&n->garbage);
 	node_configured(n, config->configured, config->configured_count);
 	return n;
 }
@@ -70,6 +71,29 @@ static struct action *action_free(struct action *a)
 	return NULL;
 }
 
+static void garbage_free(struct node *n, size_t records)
+{
+	list_for_each_safe(item, &n->garbage) {
+		struct garbage *g = list_entry(item, struct garbage, item);
+
+		g->engine = engine_free_some(g->engine, records);
+		if (!g->engine) {
+			list_remove(item);
+			free(g);
+		}
+	}
+}
+
+void node_engine_discard(struct node *n, struct engine *e)
+{
+	if (e) {
+		struct garbage *g = node_alloc(sizeof(*g));
+
+		g->engine = e;
+		list_push_tail(&n->garbage, &g->item);
+	}
+}
+
 struct node *node_free(struct node *n)
 {
 	if (!n) {
@@ -82,6 +106,7 @@ struct node *node_free(struct node *n)
 		session_free(n, list_entry(item, struct session, node_item));
 	}
 	daemons_clear(n);
+	garbage_free(n, SIZE_MAX);
 	list_for_each_safe(item, &n->actions) {
 		struct action *a = list_entry(item, struct action, item);
 
@@ -317,6 +342,12 @@ void node_flush(struct node *n)
 	daemons_progress(n);
 	list_for_each_safe(item, &n->spaces) {
 		space_progress(list_entry(item, struct space, item)); /* may free it */
+	}
+	if (!list_empty(&n->garbage)) {
+		struct node_action again = { .type = NODE_ACTION_AGAIN };
+
+		garbage_free(n, GARBAGE_RECORDS);
+		node_act(n, &again);
 	}
 }
 

@@ -39,6 +39,7 @@
 #define SPACE_SESSION_BUCKETS 1024 /* power of two */
 #define IMAGES_MAX 2 /* lockspaces of which this node gives away the state at a time */
 #define IMAGE_RETRY_MS 1000
+#define GARBAGE_RECORDS 4000 /* freed per flush */
 
 struct action {
 	struct list item;
@@ -51,6 +52,11 @@ struct action {
 struct nodeset {
 	uint32_t ids[LOCKSTEP_NODES_MAX];
 	size_t count;
+};
+
+struct garbage {
+	struct list item;
+	struct engine *engine;
 };
 
 /* One process in the group of a lockspace. Everything here except `confirmed` and `sync_sent` follows from the
@@ -437,6 +443,7 @@ struct node {
 	struct session **conn_hash;
 	size_t conn_hash_size; /* power of two */
 
+	struct list garbage;   /* struct garbage: engines nobody needs, freed bit by bit */
 	uint64_t image_last;   /* number of the last state image */
 	size_t images_due;     /* IMAGE_BEGIN actions not handed out */
 
@@ -453,6 +460,8 @@ struct space *node_space_find(const struct node *n, const char *name);
 bool node_attributes_valid(const struct node_attributes *a);
 bool node_is_configured(const struct node *n, uint32_t nodeid);
 bool node_mutated(const struct node *n, uint32_t bit);
+/* Frees an engine in the course of the next flushes. NULL is fine. */
+void node_engine_discard(struct node *n, struct engine *e);
 
 /* Nodesets. */
 bool nodeset_has(const struct nodeset *s, uint32_t id);

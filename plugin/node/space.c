@@ -51,7 +51,8 @@ struct space *space_new(struct node *n, const char *name, const struct node_attr
 /* Forgets everything of this membership; sessions stay. */
 void space_state_clear(struct space *s)
 {
-	s->engine = engine_free(s->engine);
+	node_engine_discard(s->node, s->engine);
+	s->engine = NULL;
 	sync_abandon(s);
 	sync_transfers_clear(s);
 	stream_held_clear(s);

@@ -362,7 +362,8 @@ static void kept_free(struct space *s, struct kept *k)
 
 static void image_clear(struct space *s)
 {
-	s->reader = engine_reader_free(s->reader);
+	node_engine_discard(s->node, engine_reader_abandon(s->reader));
+	s->reader = NULL;
 	buf_done(&s->image_head);
 	s->image_bytes = 0;
 	s->chunks_seen = 0;
@@ -580,7 +581,8 @@ static bool image_load(struct space *s)
 	}
 	s->engine = engine;
 	if (view_state_decode(s, &in) || !cursor_end(&in) || view_digest(s) != digest) {
-		s->engine = engine_free(s->engine);
+		node_engine_discard(s->node, s->engine);
+		s->engine = NULL;
 		return false;
 	}
 	s->stable = engine_seq(engine);

@@ -299,6 +299,32 @@ static void pieces_that_go_on_behind_the_end_are_refused(void **state)
 	buf_done(&bytes);
 }
 
+/* A large state goes away bit by bit, whole or half read. */
+static void engines_are_freed_bit_by_bit(void **state)
+{
+	struct script *s = *state;
+	struct buf bytes = { .data = NULL };
+	struct engine *e;
+	struct engine_reader *r = engine_reader_new();
+	unsigned int steps = 0;
+
+	populate_much(s);
+	snapshot(script_engine(s), &bytes);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(engine_snapshot_decode(&in, &e), 0);
+	for (; e; steps++) {
+		e = engine_free_some(e, 10);
+	}
+	assert_true(steps > 20);
+	assert_int_equal(engine_reader_feed(r, bytes.data, bytes.size / 2), 0);
+	for (e = engine_reader_abandon(r); e; steps++) {
+		e = engine_free_some(e, 10);
+	}
+	assert_null(engine_reader_abandon(NULL));
+	buf_done(&bytes);
+}
+
 /* R-DIG-1: back in an old state (but for seq), the sum of the records is back too. */
 static void digest_depends_on_content_only(void **state)
 {
@@ -369,6 +395,7 @@ int main(void)
 		script_test(pieces_of_any_size_make_the_whole),
 		script_test(a_damaged_piece_is_refused_at_once),
 		script_test(pieces_that_go_on_behind_the_end_are_refused),
+		script_test(engines_are_freed_bit_by_bit),
 		script_test(digest_depends_on_content_only),
 		script_test(digest_knows_which_lock_is_on_which_resource),
 		script_test(resources_are_visited_in_order_of_name),
