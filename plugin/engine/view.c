@@ -35,12 +35,17 @@ static void member_lose(struct engine *e, struct member *m)
 }
 
 /* A lineage that goes on the slow way (R-VIEW-2) may have missed writes of another that is gone now:
- * no value may pass for the last one written until somebody writes it again. */
+ * no value may pass for the last one written until somebody writes it again. That there is none yet may
+ * be old, too, and only a value can be read as invalid (R-LVB-6): there is one of zeroes then. */
 static void lvbs_invalidate(struct engine *e)
 {
+	static const uint8_t zeroes[LOCKSTEP_LVB_MAX];
 	struct resource **items = resources_sorted(e);
 
 	for (size_t i = 0; i < e->resources.count; i++) {
+		if (!items[i]->lvb) {
+			resource_lvb_set(e, items[i], zeroes);
+		}
 		lvb_invalidate(e, items[i]);
 	}
 	free(items);

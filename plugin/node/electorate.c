@@ -56,7 +56,7 @@ static bool clean_here(const struct space *s, uint32_t nodeid)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (m->nodeid != nodeid) {
+		if (m->nodeid != nodeid || view_ghost(s, m)) {
 			continue;
 		}
 		if (m->incarnation == 0 || m->has_state || m->carrier) {

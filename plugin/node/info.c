@@ -152,7 +152,7 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (!m->left_clean && !m->prepared && !(view_ghost(s, m) && !m->carrier)) {
+		if (view_awaits(m) && !m->prepared) {
 			words_add(&late, s->node, m->nodeid);
 		}
 	}

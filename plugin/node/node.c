@@ -303,6 +303,9 @@ void node_quorum(struct node *n, struct node_ring ring, bool quorate)
 		/* Somebody else may fence, reboot and re-admit nodes now; what an administrator
 		 * told this node about absent ones is no longer current. */
 		n->acked.count = 0;
+		list_for_each(item, &n->spaces) {
+			list_entry(item, struct space, item)->slow_acked.count = 0;
+		}
 	}
 }
 

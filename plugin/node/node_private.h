@@ -67,6 +67,7 @@ struct member {
 	uint32_t pid;
 	uint64_t incarnation; /* 0 until its hello */
 	uint64_t number;      /* last message number seen, 0 none */
+	bool counted;         /* has said hello since it came: part of the view. A ghost never does */
 	bool hello;           /* has said hello in this very membership and ring: everybody knows it */
 	bool has_state;       /* by its hello */
 	bool continuing;      /* by its hello */
@@ -493,8 +494,8 @@ void space_join(struct space *s);
 void space_progress(struct space *s);
 /* R-LOST-1: this node is outside the quorate lineage of the lockspace. */
 void space_lose(struct space *s, const char *reason);
-/* Without state, and somebody departed: he may have seen a FORM in which this node was counted as a
- * carrier, and waits for its fencing. So it goes on as somebody new, who is clean (R-COND-3). */
+/* Without state, and somebody departed or has sent a FORM that is void here: others may count this node as a
+ * carrier, and wait for its fencing. So it goes on as somebody new, who is clean (R-COND-3). */
 void space_identity_new(struct space *s);
 void space_leave_now(struct space *s); /* ACTION_LEAVE and free */
 void space_state_clear(struct space *s);
@@ -512,10 +513,13 @@ struct member *view_member_add(struct space *s, uint32_t nodeid, uint32_t pid);
 void view_member_free(struct space *s, struct member *m);
 struct lost *view_lost_add(struct space *s, uint32_t nodeid, uint64_t incarnation);
 bool view_ghost(const struct space *s, const struct member *m);
+/* The recovery point waits for it. Follows from the stream alone. */
+bool view_awaits(const struct member *m);
 void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
 		  const struct node_address *left, size_t left_count,
 		  const struct node_address *joined, size_t joined_count);
 void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, size_t nodes_count);
+struct member *view_renounced(struct space *s, struct member *m);
 void view_hello(struct space *s, struct member *m, const struct wire_body *b);
 void view_ready(struct space *s, struct member *m, const struct wire_body *b);
 void view_prepared(struct space *s, struct member *m, const struct wire_body *b);

@@ -285,7 +285,7 @@ static void form_attributes(const struct node_attributes *want, struct wire_body
 static void form_progress(struct space *s)
 {
 	const struct node *n = s->node;
-	const struct member *lowest = NULL;
+	const struct member *lowest = NULL, *last = NULL;
 
 	if (!space_quorum_ok(s) || s->leaving) {
 		return;
@@ -296,9 +296,10 @@ static void form_progress(struct space *s)
 		if (view_ghost(s, m)) {
 			continue;
 		}
-		if (!m->hello || m->has_state) {
-			return;
+		if (!m->hello || m->has_state || (last && last->nodeid == m->nodeid)) {
+			return; /* two processes of one node: the older is about to be gone */
 		}
+		last = m;
 		lowest = lowest ? lowest : m;
 	}
 	if (!lowest || lowest != view_self(s)) {
@@ -337,6 +338,7 @@ static void ready_progress(struct space *s)
 		.digest = s->view_digest,
 		.history = s->history,
 		.base = slow ? s->reserve_base : 0,
+		.key = view_ring_key(s),
 	};
 
 	s->ready_sent = true;

@@ -280,6 +280,12 @@ void stream_held_apply(struct space *s)
 
 /* --- delivery --------------------------------------------------------------------------- */
 
+/* The same process, after it has started over in this group. */
+static bool sender_newer(const struct member *m, const struct wire_header *h)
+{
+	return (m->incarnation >> 16) == (h->incarnation >> 16) && h->incarnation > m->incarnation;
+}
+
 /* Learns or checks who sends. False: not a message of the member that sits there now. */
 static bool sender_check(struct member *m, const struct wire_header *h)
 {
@@ -289,8 +295,7 @@ static bool sender_check(struct member *m, const struct wire_header *h)
 	if (h->type != WIRE_HELLO) {
 		return false;
 	}
-	if (m->incarnation == 0 || ((m->incarnation >> 16) == (h->incarnation >> 16) &&
-				    h->incarnation > m->incarnation && !m->carrier)) {
+	if (m->incarnation == 0 || (sender_newer(m, h) && !m->carrier)) {
 		m->incarnation = h->incarnation;
 		m->number = 0;
 		m->hello = false;
@@ -411,6 +416,10 @@ void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *
 	}
 	if (s->keeping) {
 		sync_keep_message(s, nodeid, pid, data, size);
+	}
+	if (m->carrier && h.type == WIRE_HELLO && !(b.flags & WIRE_HELLO_STATE) &&
+	    sender_newer(m, &h)) {
+		m = view_renounced(s, m);
 	}
 	if (!sender_check(m, &h)) {
 		n->counters[COUNTER_DROPPED_EPOCH]++;

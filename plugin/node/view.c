@@ -18,6 +18,11 @@
  * its leave op but by the LEAVE configuration change that follows it. Only that proves that the
  * leaver has delivered its own leave and will never vote again; shrinking E at the op would let two
  * halves of {1,2,5,6} (one that saw the leave of 1, one that did not) both hold their electorate.
+ *
+ * A process is part of the view from its first hello on, which is an ordered message, and not from the
+ * configuration change that lists it: Corosync may list a ghost on one node only (corosync-notes 2.8),
+ * and then the ids of the same view would differ. A merge does not stop a lockspace before the others'
+ * hello, either; nothing of them is delivered before it, since their incarnation is not known.
  */
 #include "config.h"
 
@@ -30,7 +35,8 @@
 
 /* --- membership events ------------------------------------------------------------------ */
 
-/* Every member of K computes the same id from the same stream; two sides of a partition do not. */
+/* Every member of K computes the same id from the same stream; two sides of a partition do not, for
+ * each lacks a carrier that the other has. */
 static uint64_t view_next(uint64_t view, const struct space *s)
 {
 	struct buf out = { 0 };
@@ -39,14 +45,26 @@ static uint64_t view_next(uint64_t view, const struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		buf_put_u32(&out, m->nodeid);
-		buf_put_u32(&out, m->pid);
-		buf_put_u8(&out, m->carrier ? 1 : 0);
+		if (m->counted) {
+			buf_put_u32(&out, m->nodeid);
+			buf_put_u64(&out, m->incarnation);
+			buf_put_u8(&out, m->carrier ? 1 : 0);
+		}
 	}
 	uint64_t next = base_digest64(out.data, out.size, 2);
 
 	buf_done(&out);
 	return next ? next : 1;
+}
+
+/* What was said to be ready is void: the view or the ring is another one. */
+static void ready_again(struct space *s)
+{
+	list_for_each(item, &s->members) {
+		list_entry(item, struct member, item)->ready = false;
+	}
+	s->slow_acked.count = 0;
+	s->ready_sent = false;
 }
 
 /* R-REC-2: a view change stops the lockspace, whatever it was doing. */
@@ -55,20 +73,17 @@ static void view_changed(struct space *s)
 	list_for_each(item, &s->members) {
 		struct member *m = list_entry(item, struct member, item);
 
-		m->ready = false;
 		m->prepared = false;
 		m->evict_sent = false;
 		m->behind_ms = 0;
 		m->probes = 0;
 	}
-	s->slow_acked.count = 0;
-	s->ready_sent = false;
+	ready_again(s);
 	s->prepared_sent = false;
-	s->form_sent_key = 0; /* the same members may be back, and what was sent was void meanwhile */
-	s->node->counters[COUNTER_VIEWS]++;
 	if (!s->engine) {
 		return;
 	}
+	s->node->counters[COUNTER_VIEWS]++;
 	s->view = view_next(s->view, s);
 	s->state = SPACE_STOPPED;
 	s->view_seq = engine_seq(s->engine);
@@ -93,6 +108,7 @@ static void member_departs(struct space *s, struct member *m, bool clean_leave)
 static void hello_again(struct space *s)
 {
 	s->hello_due = true;
+	s->form_sent_key = 0;
 	list_for_each(item, &s->members) {
 		list_entry(item, struct member, item)->hello = false;
 	}
@@ -103,6 +119,7 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 		  const struct node_address *joined, size_t joined_count)
 {
 	const struct node_config *config = &s->node->config;
+	bool changed = false;
 
 	if (s->lost) {
 		return;
@@ -125,6 +142,7 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 		}
 		s->totem_pending |= left[i].reason == NODE_REASON_NODEDOWN;
 		if (m) {
+			changed |= m->counted;
 			member_departs(s, m, left[i].reason == NODE_REASON_LEAVE);
 		}
 	}
@@ -143,7 +161,9 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 			(void)view_member_add(s, members[i].nodeid, members[i].pid);
 		}
 	}
-	view_changed(s);
+	if (changed) {
+		view_changed(s);
+	}
 }
 
 void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, size_t nodes_count)
@@ -159,6 +179,7 @@ void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, s
 	}
 	if (!s->ring_known || ring.nodeid != s->ring.nodeid || ring.seq != s->ring.seq) {
 		hello_again(s);
+		ready_again(s);
 	}
 	s->ring = ring;
 	s->ring_known = true;
@@ -245,8 +266,27 @@ static void foreign_meet(struct space *s, const struct member *m)
 	}
 }
 
+/* A carrier that says hello as somebody new and clean does not know of the FORM that counted it: that is a
+ * departure, and as good as fencing (R-COND-3). Returns the newcomer. */
+struct member *view_renounced(struct space *s, struct member *m)
+{
+	uint32_t nodeid = m->nodeid, pid = m->pid;
+
+	m->superseded = true;
+	member_departs(s, m, false);
+	view_changed(s);
+	return view_member_add(s, nodeid, pid);
+}
+
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 {
+	if (!m->counted) {
+		m->counted = true;
+		view_changed(s);
+		/* Where a ghost of this process is listed its join is no configuration change, but it has
+		 * not heard anybody yet. */
+		s->hello_due |= m != view_self(s);
+	}
 	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
 	if (!m->hello && b->key == view_ring_key(s)) {
 		m->hello = true;
@@ -416,7 +456,8 @@ void view_ready(struct space *s, struct member *m, const struct wire_body *b)
 {
 	uint64_t base = 0;
 
-	if (!s->engine || s->state != SPACE_STOPPED || !m->carrier || b->view != s->view) {
+	if (!s->engine || s->state != SPACE_STOPPED || !m->carrier || b->view != s->view ||
+	    b->key != view_ring_key(s)) {
 		return;
 	}
 	m->ready = true;
@@ -482,10 +523,7 @@ static void recovery_point_try(struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (m->left_clean || (!m->carrier && view_ghost(s, m))) {
-			continue;
-		}
-		if (!m->carrier || !m->prepared) {
+		if (view_awaits(m) && !(m->carrier && m->prepared)) {
 			return;
 		}
 	}
@@ -596,20 +634,30 @@ void view_left_clean(struct space *s, struct member *m)
 
 void view_form(struct space *s, struct member *m, const struct wire_body *b)
 {
-	if (s->engine || s->lost || b->key != view_group_key(s)) {
+	if (s->engine || s->lost) {
 		return;
 	}
 	if (!view_self(s)) {
-		/* Counted in as whom it is no more (space_identity_new): it never confirms as that one, is
-		 * evicted, and gets the state as the one it is now. */
+		/* Counted in as whom it is no more (space_identity_new): its next hello says so. */
 		return;
 	}
+	if (b->key != view_group_key(s)) {
+		/* Others may have heard more hellos, and count this node as a carrier now. */
+		if (!s->keeping && m != view_self(s)) {
+			space_identity_new(s);
+			s->hello_due = true;
+		}
+		return;
+	}
+	uint32_t last = 0;
+
 	list_for_each(item, &s->members) {
 		const struct member *other = list_entry(item, struct member, item);
 
-		if (!view_ghost(s, other) && (!other->hello || other->has_state)) {
+		if (other->hello && (other->has_state || other->nodeid == last)) {
 			return;
 		}
+		last = other->hello ? other->nodeid : last;
 	}
 	struct engine_config config = { .lvb_len = b->lvb_len,
 					.deadlock_wait_ms = b->deadlock_wait_ms,
@@ -634,12 +682,18 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	s->state = SPACE_RUNNING;
 	s->electorate.count = 0;
 	s->growth.count = 0;
-	list_for_each(item, &s->members) {
+	list_for_each_safe(item, &s->members) {
 		struct member *other = list_entry(item, struct member, item);
 
-		if (view_ghost(s, other)) {
+		if (!other->hello) {
+			/* What was heard of it before this membership is not known to all. */
+			uint32_t nodeid = other->nodeid, pid = other->pid;
+
+			view_member_free(s, other);
+			(void)view_member_add(s, nodeid, pid);
 			continue;
 		}
+		other->superseded = false;
 		other->carrier = true;
 		other->confirmer = true;
 		other->has_state = true;

@@ -148,12 +148,19 @@ struct member *view_donor(const struct space *s)
 	return NULL;
 }
 
+bool view_awaits(const struct member *m)
+{
+	bool replaced = m->superseded && !m->hello && !m->carrier;
+
+	return m->counted && !m->left_clean && !replaced;
+}
+
 bool view_all_carriers(const struct space *s)
 {
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (!m->carrier && !m->left_clean && !view_ghost(s, m)) {
+		if (view_awaits(m) && !m->carrier) {
 			return false;
 		}
 	}
@@ -229,7 +236,7 @@ uint64_t view_group_key(const struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (view_ghost(s, m)) {
+		if (!m->hello) {
 			continue;
 		}
 		buf_put_u32(&out, m->nodeid);
@@ -276,7 +283,7 @@ void view_state_encode(const struct space *s, struct buf *out)
 					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
 					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0) |
 					  (m->superseded ? 64 : 0) | (m->hello ? 128 : 0) |
-					    (m->expelled ? 256 : 0)));
+					  (m->expelled ? 256 : 0) | (m->counted ? 512 : 0)));
 	}
 	uint16_t lost_count = 0;
 
@@ -310,6 +317,8 @@ static void nodeset_decode(struct nodeset *set, struct cursor *in)
 	}
 }
 
+/* The members are those the donor listed, processes without a word (ghosts of the donor's, too) included:
+ * what they say next is kept here and must find them. */
 int view_state_decode(struct space *s, struct cursor *in)
 {
 	s->epoch = cursor_get_u64(in);
@@ -358,6 +367,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->superseded = flags & 64;
 		m->hello = flags & 128;
 		m->expelled = flags & 256;
+		m->counted = flags & 512;
 	}
 	uint16_t lost_count = cursor_get_u16(in);
 

@@ -106,6 +106,7 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u64(out, b->digest);
 		buf_put_u64(out, b->history);
 		buf_put_u64(out, b->base);
+		buf_put_u64(out, b->key);
 		break;
 	case WIRE_PREPARED:
 		buf_put_u64(out, b->view);
@@ -178,6 +179,7 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		b.digest = cursor_get_u64(in);
 		b.history = cursor_get_u64(in);
 		b.base = cursor_get_u64(in);
+		b.key = cursor_get_u64(in);
 		break;
 	case WIRE_PREPARED:
 		b.view = cursor_get_u64(in);

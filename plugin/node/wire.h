@@ -82,7 +82,7 @@ struct wire_body {
 	uint64_t incarnation;  /* FENCED, EVICT, SYNC_* */
 	uint64_t begin;        /* SYNC_CHUNK: number of the SYNC_BEGIN it belongs to */
 	uint32_t index;        /* SYNC_CHUNK */
-	uint64_t key;          /* FORM: hash of the members it was written for; HELLO: of the ring */
+	uint64_t key;          /* FORM: hash of the members it was written for; HELLO, READY: of the ring */
 	uint16_t lvb_len;      /* FORM */
 	uint32_t deadlock_wait_ms; /* FORM */
 	uint8_t xid_scope;     /* FORM: 0 node, 1 cluster */

@@ -14,10 +14,10 @@ struct lvb_write {
 	uint64_t value;
 	uint64_t interval;
 	int8_t held; /* the writer's mode */
+	uint64_t sent_us;
 	uint64_t told_us;
 	bool told;
 	bool failed;
-	uint64_t order;
 };
 
 void checker_init(struct world *w)
@@ -142,6 +142,7 @@ struct lvb_write *checker_lvb_write(struct world *w, const struct client *c, con
 	write->value = ++w->checker.values;
 	write->interval = r->interval;
 	write->held = s->mode;
+	write->sent_us = world_now(w);
 	if (r->writes_last) {
 		r->writes_last->next = write;
 	} else {
@@ -151,11 +152,17 @@ struct lvb_write *checker_lvb_write(struct world *w, const struct client *c, con
 	return write;
 }
 
-void checker_lvb_written(struct world *w, struct lvb_write *write)
+void checker_lvb_written(struct world *w, const struct slot *s, struct lvb_write *write)
 {
+	struct checked_resource *r = resource_of(w, s);
+
 	write->told = true;
 	write->told_us = world_now(w);
 	world_mark(w, MARK_LVB_WRITE);
+	if (r->spoilt && !r->spoilt_late && write->sent_us > r->spoilt_us) {
+		r->spoilt = false;
+		r->cleared_us = world_now(w);
+	}
 }
 
 void checker_lvb_not_written(struct world *w, struct lvb_write *write)
@@ -164,15 +171,37 @@ void checker_lvb_not_written(struct world *w, struct lvb_write *write)
 	write->failed = true;
 }
 
+static void spoil(struct world *w, struct checked_resource *r, bool late)
+{
+	r->spoilt = true;
+	r->spoilt_late |= late;
+	r->spoilt_us = world_now(w);
+}
+
 void checker_lvb_spoilt(struct world *w, const struct slot *s)
 {
-	resource_of(w, s)->spoilt = true;
+	spoil(w, resource_of(w, s), false);
 }
 
 void checker_lock_orphaned(struct world *w, const struct slot *s)
 {
 	if (s->mode >= LOCKSTEP_LOCK_PW || s->asked >= LOCKSTEP_LOCK_PW) {
-		resource_of(w, s)->spoilt = true;
+		/* What was only asked for may be granted and taken away again later. */
+		spoil(w, resource_of(w, s), s->mode < LOCKSTEP_LOCK_PW || s->state != SLOT_HELD);
+	}
+}
+
+/* A replica is gone: its node may be lost with locks that its clients had given back, since the others may
+ * never have got the unlock (whose completion waits for nobody). */
+static void host_spoils(struct world *w, unsigned int host, unsigned int space)
+{
+	for (unsigned int i = 0; i < w->config.resources; i++) {
+		struct checked_resource *r = &w->checker.resources[space][i];
+
+		if (r->writers & 1u << host) {
+			r->writers &= ~(1u << host);
+			spoil(w, r, false);
+		}
 	}
 }
 
@@ -191,7 +220,7 @@ static void value_check(struct world *w, const struct client *c, const struct sl
 			   s->resource, act->size);
 		return;
 	}
-	if (invalid && !r->spoilt) {
+	if (invalid && !r->spoilt && r->cleared_us < s->read_since_us) {
 		world_fail(w, "client %u: lock value of r%u is marked invalid, but no writer was lost",
 			   c->index, s->resource);
 		return;
@@ -260,6 +289,9 @@ void checker_granted(struct world *w, const struct client *c, const struct slot 
 	if (act->token > r->token_max[s->mode]) {
 		r->token_max[s->mode] = act->token;
 		r->token_of[s->mode] = s;
+	}
+	if (s->mode >= LOCKSTEP_LOCK_PW) {
+		r->writers |= 1u << c->host;
 	}
 	if (act->size > 0) {
 		value_check(w, c, s, act);
@@ -340,6 +372,7 @@ void checker_node_started(struct world *w, unsigned int host)
 	for (unsigned int i = 0; i < SIM_SPACES_MAX; i++) {
 		w->checker.logs[host][i].count = 0;
 		w->checker.logs[host][i].history = 0;
+		host_spoils(w, host, i);
 	}
 	w->checker.slow_seen[host] = w->checker.formed_seen[host] = 0;
 }
@@ -358,6 +391,9 @@ void checker_node_stepped(struct world *w, unsigned int host)
 		struct node_space_info info;
 
 		if (!simnode_space(n, i, &info) || !info.engine) {
+			if (log->history != 0) {
+				host_spoils(w, host, i);
+			}
 			log->count = 0;
 			log->history = 0;
 			continue;
@@ -434,7 +470,9 @@ static void lineage_check(struct world *w, unsigned int host)
 		for (unsigned int i = 0; i < w->config.resources; i++) {
 			struct checked_resource *r = &k->resources[space][i];
 
-			r->spoilt |= slow_taken;
+			if (slow_taken) {
+				spoil(w, r, false);
+			}
 			if (forget_tokens) {
 				memset(r->token_max, 0, sizeof(r->token_max));
 			}

@@ -25,7 +25,13 @@ struct checked_resource {
 	const struct slot *token_of[6];
 	unsigned int live;     /* locks that clients know they hold */
 	uint64_t interval;     /* changes whenever `live` becomes or leaves 0: the LVB may be gone */
-	bool spoilt;           /* an invalid mark may have been set */
+	/* An invalid mark may have been set, the last time at `spoilt_us`. A value that was written later
+	 * clears it, unless the mark may come any time (`spoilt_late`). */
+	bool spoilt;
+	bool spoilt_late;
+	uint64_t spoilt_us;
+	uint64_t cleared_us;
+	uint32_t writers;      /* hosts whose clients were granted PW or EX since their daemon has its state */
 	struct lvb_write *writes; /* in the order they were sent */
 	struct lvb_write *writes_last;
 };
@@ -78,7 +84,7 @@ void checker_lock_orphaned(struct world *w, const struct slot *s);
 void checker_lvb_spoilt(struct world *w, const struct slot *s);
 struct lvb_write *checker_lvb_write(struct world *w, const struct client *c, const struct slot *s);
 void checker_lvb_encode(const struct lvb_write *write, uint8_t *lvb);
-void checker_lvb_written(struct world *w, struct lvb_write *write);
+void checker_lvb_written(struct world *w, const struct slot *s, struct lvb_write *write);
 void checker_lvb_not_written(struct world *w, struct lvb_write *write);
 
 /* --- nodes --------------------------------------------------------------------------------- */

@@ -507,7 +507,7 @@ static void granted(struct client *c, struct slot *s, const struct node_action *
 		return;
 	}
 	if (s->write) {
-		checker_lvb_written(c->w, s->write);
+		checker_lvb_written(c->w, s, s->write);
 		s->write = NULL;
 	}
 	if (s->cancel_replied) {
@@ -580,7 +580,7 @@ static void cast_arrives(struct client *c, const struct node_action *act)
 			return;
 		}
 		if (s->write) {
-			checker_lvb_written(c->w, s->write);
+			checker_lvb_written(c->w, s, s->write);
 		}
 		slot_clear(c, s);
 		break;

@@ -126,6 +126,11 @@ bool cpgmodel_up(const struct cpgmodel *m, unsigned int host)
 	return m->hosts[host].up;
 }
 
+bool cpgmodel_syncing(const struct cpgmodel *m, unsigned int host)
+{
+	return m->hosts[host].up && m->hosts[host].syncing;
+}
+
 bool cpgmodel_calm(const struct cpgmodel *m)
 {
 	const struct ring *ring = NULL;

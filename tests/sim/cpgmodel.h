@@ -104,6 +104,7 @@ void cpgmodel_quorum_flip(struct cpgmodel *m, unsigned int host, bool quorate);
 bool cpgmodel_up(const struct cpgmodel *m, unsigned int host);
 /* True when the hosts that are up form one ring and its sync is over. */
 bool cpgmodel_calm(const struct cpgmodel *m);
+bool cpgmodel_syncing(const struct cpgmodel *m, unsigned int host);
 /* How slow this host's deliveries are, times the configured lag. */
 void cpgmodel_slow(struct cpgmodel *m, unsigned int host, unsigned int factor);
 

@@ -382,14 +382,18 @@ static void host_announce(void *ctx, uint64_t a, uint64_t b)
 /* The process list of a corosync that has gone again during the sync of @old is replayed in @ring. */
 static void ghosts_keep(struct cpgmodel *m, const struct ring *old, struct ring *ring)
 {
+	uint32_t replayed = 0, before = 0;
+
+	for (unsigned int i = 0; i < m->config.hosts; i++) {
+		replayed |= prng_chance(&m->w->prng, m->config.ghost_per_mille) ? 1u << i : 0;
+	}
+	for (size_t j = 0; j < ring->procs_count; j++) {
+		before |= 1u << ring->procs[j].host;
+	}
 	for (size_t k = 0; k < old->procs_count; k++) {
 		struct proc p = old->procs[k];
-		bool known = false;
 
-		for (size_t j = 0; j < ring->procs_count; j++) {
-			known |= ring->procs[j].host == p.host;
-		}
-		if (m->hosts[p.host].up || known || !prng_chance(&m->w->prng, m->config.ghost_per_mille)) {
+		if (m->hosts[p.host].up || !(replayed & ~before & 1u << p.host)) {
 			continue;
 		}
 		world_mark(m->w, MARK_GHOST);

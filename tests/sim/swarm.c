@@ -109,6 +109,25 @@ static bool emptied(struct world *w)
 	return true;
 }
 
+static bool settled(struct world *w)
+{
+	struct node_space_info first, info;
+
+	if (!healthy(w) || !emptied(w)) {
+		return false;
+	}
+	for (unsigned int space = 0; space < w->config.spaces; space++) {
+		(void)simnode_space(&w->nodes[0], space, &first);
+		for (unsigned int host = 1; host < w->config.cpg.hosts; host++) {
+			(void)simnode_space(&w->nodes[host], space, &info);
+			if (info.seq != first.seq) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
 static void drain_fail(struct world *w)
 {
 	for (unsigned int i = 0; i < w->clients_count; i++) {
@@ -184,9 +203,9 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 		checker_final(w);
 		return false;
 	}
-	(void)world_run_until(w, healthy, HEAL_LIMIT_US);
-	/* Long enough for everything on its way. */
+	/* Long enough for everything on its way; a process that died may be reported dead late. */
 	world_run(w, 1000000);
+	(void)world_run_until(w, settled, HEAL_LIMIT_US);
 	checker_final(w);
 	return !w->failed;
 }
