@@ -423,8 +423,8 @@ static bool lists_ghost(struct world *w, unsigned int node)
 
 /*
  * corosync-notes 2.8: machine 4 goes off in the middle of a sync, and its process stays listed for ever; but
- * not on node 1, whose corosync is younger. Then the lockspace is formed anew. The ids of views must not depend on it (seed 214318 of the
- * swarm at f453fda: nodes 1 and 3 evicted each other).
+ * not on node 1, whose corosync is younger. Then the lockspace is formed anew. The ids of views must not
+ * depend on it (seed 214318 of the swarm at f453fda: nodes 1 and 3 evicted each other).
  */
 static bool story_ghost_on_one_side(struct world *w, uint64_t seed, struct counters *counters)
 {

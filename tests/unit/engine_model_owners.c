@@ -303,6 +303,10 @@ void model_op_members(struct model *m, bool remove)
 	if (!remove && m->op->flags & FLAG(IVVALBLK)) {
 		for (int i = 0; i < MODEL_RESOURCES; i++) {
 			m->resources[i].invalid = resource_exists(&m->resources[i]);
+			/* That there is no value may be old, too. */
+			if (m->resources[i].invalid && m->resources[i].lvb == IV) {
+				m->resources[i].lvb = 0;
+			}
 			m->marks->turns[MARK_VIEW2_SLOW] += m->resources[i].invalid;
 		}
 	}

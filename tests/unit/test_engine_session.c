@@ -241,7 +241,7 @@ static void slow_view_point_marks_every_lvb(void **state)
 	lvb_is(s, "a", "x");
 	step(s, "node 2 lost-slow", "");
 	lvb_is(s, "a", "x!");
-	lvb_is(s, "b", "-!");
+	lvb_is(s, "b", "zero!");
 	step(s, "A conv PR VALBLK", "A cast(0 PR VALNOTVALID lvb=x)");
 	step(s, "A2 conv PW VALBLK lvb=y", "A2 cast(0 PW)");
 	lvb_is(s, "b", "y");
