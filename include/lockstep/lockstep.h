@@ -360,6 +360,10 @@ int lockstep_admin_members(struct lockstep_admin *a, const char *space,
 int lockstep_admin_locks(struct lockstep_admin *a, const char *space, const void *name,
 			 size_t name_len,
 			 int (*visit)(const struct lockstep_lock_info *info, void *arg), void *arg);
+/** lockstep_admin_contended - as lockstep_admin_locks(), but only of resources that somebody waits for: where
+ * to look when something is slow, however large the table is. */
+int lockstep_admin_contended(struct lockstep_admin *a, const char *space,
+			     int (*visit)(const struct lockstep_lock_info *info, void *arg), void *arg);
 /* What stands in the way of one queued lock. */
 int lockstep_admin_blockers(struct lockstep_admin *a, const char *space, uint32_t nodeid,
 			    uint32_t lkid,
@@ -385,6 +389,11 @@ int lockstep_admin_node_id(struct lockstep_admin *a, const char *name, uint32_t 
 /** lockstep_admin_debug - the daemon's last events as text lines, for support. */
 int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *line, void *arg),
 			  void *arg);
+
+/** lockstep_admin_stats - counters of the daemon: a word and how often it happened. Those of the cluster
+ * protocol begin again at 0 when this node was outside the quorate cluster. Names may come and go with versions. */
+int lockstep_admin_stats(struct lockstep_admin *a,
+			 int (*visit)(const char *name, uint64_t value, void *arg), void *arg);
 
 /** lockstep_mode_name - "NL".."EX", "--" for no mode, "??" else. lockstep_mode_parse - the inverse, case-insensitive; -EINVAL. */
 const char *lockstep_mode_name(int mode);

@@ -274,6 +274,16 @@ int lockstep_admin_locks(struct lockstep_admin *a, const char *space, const void
 	return list_call(a, IPC_MSG_LOCKS, &query, locks_row, &v);
 }
 
+int lockstep_admin_contended(struct lockstep_admin *a, const char *space,
+			     int (*visit)(const struct lockstep_lock_info *info, void *arg), void *arg)
+{
+	struct ipc_query query = { .flags = IPC_LOCKS_CONTENDED };
+	struct locks_visit v = { visit, arg };
+	int error = space_set(&query, space);
+
+	return error ? error : list_call(a, IPC_MSG_LOCKS, &query, locks_row, &v);
+}
+
 struct blockers_visit {
 	int (*visit)(const struct lockstep_blocker *b, void *arg);
 	void *arg;
@@ -320,6 +330,30 @@ int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *lin
 	struct events_visit v = { visit, arg };
 
 	return list_call(a, IPC_MSG_EVENTS, &query, events_row, &v);
+}
+
+struct stats_visit {
+	int (*visit)(const char *name, uint64_t value, void *arg);
+	void *arg;
+};
+
+static int stats_row(struct cursor *in, void *arg)
+{
+	struct stats_visit *v = arg;
+	char name[IPC_LINE_MAX + 1];
+	uint64_t value;
+	int error = ipc_counter_decode(in, name, sizeof(name), &value);
+
+	return error ? error : v->visit(name, value, v->arg);
+}
+
+int lockstep_admin_stats(struct lockstep_admin *a,
+			 int (*visit)(const char *name, uint64_t value, void *arg), void *arg)
+{
+	struct ipc_query query = { 0 };
+	struct stats_visit v = { visit, arg };
+
+	return list_call(a, IPC_MSG_STATS, &query, stats_row, &v);
 }
 
 /* --- verbs ------------------------------------------------------------------------------- */

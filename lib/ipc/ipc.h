@@ -67,6 +67,7 @@ enum ipc_message {
 	IPC_MSG_NODE_ID = 40,
 	IPC_MSG_EVENTS = 41,
 	IPC_MSG_SPACE_STATUS = 42, /* is my created lockspace ready? */
+	IPC_MSG_STATS = 48,        /* counters */
 };
 
 /* Every message begins with it (version, reserved, tag). Returns 0 or -EBADMSG, and leaves the cursor at
@@ -183,11 +184,14 @@ struct ipc_query {
 	uint8_t name[LOCKSTEP_NAME_MAX];
 	uint32_t nodeid;
 	uint32_t lkid;
-	uint32_t flags; /* SPACE_RELEASE: force */
+	uint32_t flags; /* SPACE_RELEASE: force; LOCKS: IPC_LOCKS_* */
 	uint16_t lvb_len;
 	uint64_t page; /* row number to start at; 0 first */
 	char text[LOCKSTEP_NODE_NAME_MAX + 1]; /* NODE_ID */
 };
+
+/* LOCKS: only of resources that somebody waits for. */
+#define IPC_LOCKS_CONTENDED 0x1u
 
 void ipc_query_encode(const struct ipc_query *m, struct buf *out);
 int ipc_query_decode(const void *body, size_t size, struct ipc_query *ret);
@@ -221,5 +225,8 @@ int ipc_blocker_decode(struct cursor *in, struct lockstep_blocker *ret);
 #define IPC_LINE_MAX 512 /* bytes of one text line; longer ones are cut */
 void ipc_line_encode(const char *line, struct buf *out);
 int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size);
+/* One counter: name text (as a line) | value u64. */
+void ipc_counter_encode(const char *name, uint64_t value, struct buf *out);
+int ipc_counter_decode(struct cursor *in, char *ret_name, size_t name_size, uint64_t *ret_value);
 
 #endif

@@ -223,3 +223,24 @@ int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size)
 	memcpy(ret, line, strlen(line) + 1);
 	return 0;
 }
+
+void ipc_counter_encode(const char *name, uint64_t value, struct buf *out)
+{
+	ipc_line_encode(name, out);
+	buf_put_u64(out, value);
+}
+
+int ipc_counter_decode(struct cursor *in, char *ret_name, size_t name_size, uint64_t *ret_value)
+{
+	char name[IPC_LINE_MAX + 1];
+	int error = ipc_line_decode(in, name, sizeof(name));
+	uint64_t value = cursor_get_u64(in);
+
+	if (error || !cursor_ok(in) || strlen(name) >= name_size) {
+		cursor_fail(in);
+		return -EBADMSG;
+	}
+	memcpy(ret_name, name, strlen(name) + 1);
+	*ret_value = value;
+	return 0;
+}

@@ -171,6 +171,7 @@ struct locks_walk {
 	struct daemon *daemon;
 	struct page *page;
 	const struct engine *engine;
+	bool contended; /* only resources that somebody waits for */
 };
 
 static void lock_row(const struct locks_walk *w, const struct engine_lock_info *info,
@@ -218,6 +219,9 @@ static bool resource_visit(const struct engine_resource_info *info, void *arg)
 	struct locks_walk *w = arg;
 	uint64_t locks = info->granted_count + info->convert_count + info->wait_count;
 
+	if (w->contended && info->convert_count + info->wait_count == 0) {
+		return true;
+	}
 	/* Pages after the first skip whole resources. */
 	if (w->page->row + locks <= w->page->first) {
 		w->page->row += locks;
@@ -230,7 +234,12 @@ static bool resource_visit(const struct engine_resource_info *info, void *arg)
 static void locks_answer(struct daemon *d, const struct engine *engine,
 			 const struct ipc_query *query, struct page *p)
 {
-	struct locks_walk w = { .daemon = d, .page = p, .engine = engine };
+	struct locks_walk w = {
+		.daemon = d,
+		.page = p,
+		.engine = engine,
+		.contended = query->flags & IPC_LOCKS_CONTENDED,
+	};
 
 	if (!engine) {
 		return;
@@ -295,6 +304,18 @@ static void events_answer(struct page *p)
 	}
 }
 
+static void stats_answer(struct daemon *d, struct page *p)
+{
+	const char *name;
+	uint64_t value;
+
+	for (size_t i = 0; d->node && (name = node_counter_at(d->node, i, &value)); i++) {
+		if (page_row(p)) {
+			ipc_counter_encode(name, value, p->out);
+		}
+	}
+}
+
 static void rows_answer(struct ipc_admin *a, int32_t id, const struct ipc_query *query)
 {
 	struct daemon *d = a->daemon;
@@ -316,6 +337,8 @@ static void rows_answer(struct ipc_admin *a, int32_t id, const struct ipc_query 
 		locks_answer(d, info.engine, query, &p);
 	} else if (id == IPC_MSG_BLOCKERS) {
 		error = blockers_answer(d, info.engine, query, &p);
+	} else if (id == IPC_MSG_STATS) {
+		stats_answer(d, &p);
 	} else {
 		events_answer(&p);
 	}
@@ -435,6 +458,7 @@ static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, c
 	case IPC_MSG_LOCKS:
 	case IPC_MSG_BLOCKERS:
 	case IPC_MSG_EVENTS:
+	case IPC_MSG_STATS:
 		rows_answer(a, id, &query);
 		return;
 	default:

@@ -669,6 +669,29 @@ static void open_process(struct session *session, const void *body, size_t size,
 	}
 }
 
+/* Locks that somebody has left behind change hands: an administrator wants to find who did that. */
+static void leftovers_log(const struct session *session, const struct ipc_submit *m)
+{
+	char name[4 * LOCKSTEP_NAME_MAX + 1], *at = name;
+
+	for (size_t i = 0; i < m->name_len; i++) {
+		bool plain = m->name[i] > ' ' && m->name[i] < 0x7f && m->name[i] != '\\' &&
+			     m->name[i] != '"';
+
+		at += plain ? sprintf(at, "%c", m->name[i]) : sprintf(at, "\\x%02x", m->name[i]);
+	}
+	*at = '\0';
+	if (m->op == IPC_OP_PURGE) {
+		qb_log(LOG_NOTICE, "%s, pid %ld, uid %u, purges what pid %u has left on node %u in lockspace \"%s\"",
+		       session->open.comm, (long)session->peer.pid, session->uid, m->pid, m->nodeid,
+		       session->open.space);
+	} else {
+		qb_log(LOG_NOTICE, "%s, pid %ld, uid %u, adopts an orphan of \"%s\" in lockspace \"%s\", if there is one",
+		       session->open.comm, (long)session->peer.pid, session->uid, name,
+		       session->open.space);
+	}
+}
+
 static void op_of(const struct ipc_submit *m, struct node_submit *ret)
 {
 	*ret = (struct node_submit){
@@ -723,6 +746,9 @@ static bool submit_one(struct session *session, const struct ipc_submit *m, size
 	bool own = op.type == ENGINE_OP_PURGE &&
 		   node_purge_is_own(node, session->conn, op.purge_nodeid, op.purge_pid);
 
+	if (op.type == ENGINE_OP_ADOPT || (op.type == ENGINE_OP_PURGE && !own)) {
+		leftovers_log(session, m);
+	}
 	ret->error = (uint32_t)node_submit(node, session->conn, &op, &ret->lkid, &completes);
 	if (ret->error != 0) {
 		ret->lkid = 0;

@@ -26,6 +26,7 @@ enum ipc_shape {
 	SHAPE_BLOCKER,
 	SHAPE_LINE,
 	SHAPE_RESULTS, /* a pack */
+	SHAPE_COUNTER,
 	SHAPES_COUNT,
 };
 
@@ -49,6 +50,7 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 	} m;
 	size_t rows = 0;
 	uint32_t tag;
+	uint64_t value;
 	int error = -1;
 
 /* A tag and rows up to the end, one at least. */
@@ -122,6 +124,15 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		}
 		if (error == 0) {
 			ipc_line_encode(m.line, out);
+		}
+		return error;
+	case SHAPE_COUNTER:
+		error = ipc_counter_decode(&in, m.line, sizeof(m.line), &value);
+		if (error == 0 && !cursor_end(&in)) {
+			error = -1;
+		}
+		if (error == 0) {
+			ipc_counter_encode(m.line, value, out);
 		}
 		return error;
 	case SHAPES_COUNT:

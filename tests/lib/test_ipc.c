@@ -112,6 +112,9 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 	case SHAPE_LINE:
 		ipc_line_encode(sample_line, out);
 		break;
+	case SHAPE_COUNTER:
+		ipc_counter_encode("views", 1ull << 40, out);
+		break;
 	case SHAPES_COUNT:
 		fail();
 	}
