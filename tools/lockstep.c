@@ -22,8 +22,21 @@ static const struct verb verbs[] = {
 	  "Exit: COMMAND's own, 128+N after signal N, 75 lock not acquired, 76 lock lost,\n"
 	  "126 COMMAND cannot be run, 127 not found.\n",
 	  verb_run },
-	{ "locks", "[-s LOCKSPACE] [--json] [NAME]",
-	  "List locks, granted and waiting, of one resource or of all.\n", verb_locks },
+	{ "ls", "[--json] [-s LOCKSPACE | LOCKSPACE]",
+	  "List the lockspaces of this node, or the resources of one of them.\n", verb_ls },
+	{ "locks", "[-s LOCKSPACE] [OPTION...] [NAME]",
+	  "List locks, granted and waiting, of one resource or of all.\n"
+	  "      --node NODE          of that node (name or number)\n"
+	  "      --pid PID            of that process\n"
+	  "  -m, --mode MODE          held or asked for in that mode\n"
+	  "      --waiting            those that wait, to be converted too\n"
+	  "      --holder             those that hold something\n"
+	  "      --contended          only of resources that somebody waits for\n"
+	  "      --wide               more columns\n"
+	  "      --json               as JSON\n"
+	  "      --watch[=SECONDS]    again and again (default: every 2 s)\n"
+	  "      --count N            end after N times\n",
+	  verb_locks },
 	{ "status", "[--summary | --json]",
 	  "Show the daemon, the cluster and the lockspaces of this node.\n"
 	  "  --summary                one short line\n"
@@ -31,6 +44,29 @@ static const struct verb verbs[] = {
 	  verb_status },
 	{ "explain", "[-s LOCKSPACE] [--json] NAME",
 	  "Say who holds NAME, who waits for whom, and what the cluster waits for.\n", verb_explain },
+	{ "trace", "[-s LOCKSPACE] [-i SECONDS] [-n COUNT] [--json] NAME",
+	  "Write a line for everything that is seen to happen to NAME.\n"
+	  "  -i, --interval SECONDS   how often to look (default 0.1); what is faster is missed\n"
+	  "  -n, --count COUNT        end after so many lines\n",
+	  verb_trace },
+	{ "lvb", "get [-s LOCKSPACE] [--hex | --raw | --json] NAME |\n"
+	  "           set [-s LOCKSPACE] [-w SECONDS] [--hex] NAME VALUE | set --invalid NAME",
+	  "Show or write the lock value block of NAME.\n"
+	  "      --hex                as hexadecimal digits, not as text with \\xHH\n"
+	  "      --raw                the bytes as they are\n"
+	  "      --invalid            mark it invalid\n"
+	  "  -w, --wait SECONDS       give up waiting for the lock after that time (default 10)\n"
+	  "Exit: 1 (get) nobody has the lock, or the value is invalid; 75 NAME is held by others.\n",
+	  verb_lvb },
+	{ "check-token", "[-s LOCKSPACE] [--json] NAME TOKEN",
+	  "Say whether the fencing token TOKEN belongs to a lock on NAME that is held now.\n"
+	  "Exit: 0 current, 76 stale, 75 this node cannot tell.\n",
+	  verb_check_token },
+	{ "release", "--force [-s LOCKSPACE] NAME",
+	  "Release the orphans that this node has on NAME.\n"
+	  "  -f, --force              yes, I mean it\n"
+	  "What a living program or a lost node holds is not touched; it says what to do.\n",
+	  verb_release },
 	{ "lockspace", "create [-l BYTES] [-p MODE] [-w SECONDS] NAME | release [-f] NAME |\n"
 	  "                 members [--json] [NAME] | list [--json]",
 	  "Manage the lockspaces of this node.\n"
@@ -47,6 +83,8 @@ static const struct verb verbs[] = {
 	{ "digest", "[-s LOCKSPACE] [--json]",
 	  "Show the lockspace's sequence number and state digest; equal on all nodes at rest.\n",
 	  verb_digest },
+	{ "stats", "[--json]", "Show the daemon's counters.\n", verb_stats },
+	{ "dump", "", "Write all that this node knows as one JSON document, for support.\n", verb_dump },
 	{ "events", "[--json]", "Show the daemon's last events, for support.\n", verb_events },
 };
 
@@ -59,7 +97,7 @@ static void help(FILE *out)
 	for (size_t i = 0; i < VERBS_COUNT; i++) {
 		const char *end = strchr(verbs[i].help, '\n');
 
-		(void)fprintf(out, "  %-10s %.*s\n", verbs[i].name, (int)(end - verbs[i].help),
+		(void)fprintf(out, "  %-11s %.*s\n", verbs[i].name, (int)(end - verbs[i].help),
 			      verbs[i].help);
 	}
 	(void)fprintf(out, "\nExit: 0 done, 1 failed, 2 wrong usage, 3 lockstepd cannot be reached; "
@@ -91,6 +129,7 @@ int option_common(struct cli *cli, const struct verb *verb, int option)
 		return output_end();
 	case 's':
 		cli->space = optarg;
+		cli->space_given = true;
 		return -1;
 	case OPTION_IPC_NAME:
 		cli->options.ipc_name = optarg;

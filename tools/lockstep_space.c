@@ -40,21 +40,7 @@ static int space_print(const struct lockstep_space_info *s, void *arg)
 	struct listing *l = arg;
 
 	if (l->json) {
-		struct json_object *o = json_object_new_object();
-
-		json_put(o, "name", json_object_new_string(s->name));
-		json_put(o, "state", json_object_new_string(s->state));
-		json_put(o, "reason", json_object_new_string(s->reason));
-		json_put(o, "members", json_object_new_int64(s->members));
-		json_put(o, "lost_members", json_object_new_int64(s->lost_members));
-		json_put(o, "generation", json_object_new_int64(s->generation));
-		json_put(o, "lvb_length", json_object_new_int(s->lvb_len));
-		json_put(o, "resources", json_object_new_int64(s->resources));
-		json_put(o, "locks", json_object_new_int64(s->locks));
-		json_put(o, "waiting", json_object_new_int64(s->waiting));
-		json_put(o, "sessions", json_object_new_int64(s->sessions));
-		json_put(o, "local_sessions", json_object_new_int64(s->local_sessions));
-		return json_object_array_add(l->json, o) < 0 ? -ENOMEM : 0;
+		return json_object_array_add(l->json, json_space(s)) < 0 ? -ENOMEM : 0;
 	}
 	if (!l->header) {
 		(void)printf("%-16s %-10s %7s %4s %10s %4s %9s %8s %8s %8s\n", "NAME", "STATE",
@@ -72,7 +58,7 @@ static int space_print(const struct lockstep_space_info *s, void *arg)
 	return 0;
 }
 
-static int space_list(struct cli *cli, struct lockstep_admin *a)
+int space_list(struct cli *cli, struct lockstep_admin *a)
 {
 	struct listing l = listing_make(cli);
 
@@ -87,16 +73,7 @@ static int member_print(const struct lockstep_member_info *m, void *arg)
 	char node[LOCKSTEP_NODE_NAME_MAX + 16];
 
 	if (l->json) {
-		struct json_object *o = json_object_new_object();
-
-		json_put(o, "node", json_object_new_string(m->name));
-		json_put(o, "nodeid", json_object_new_int64(m->nodeid));
-		json_put(o, "state", json_object_new_string(m->state));
-		json_put(o, "slot", json_object_new_int64(m->slot));
-		json_put(o, "incarnation", json_object_new_uint64(m->incarnation));
-		json_put(o, "local", json_object_new_boolean(m->local));
-		json_put(o, "locks", json_object_new_int64(m->locks));
-		return json_object_array_add(l->json, o) < 0 ? -ENOMEM : 0;
+		return json_object_array_add(l->json, json_member(m)) < 0 ? -ENOMEM : 0;
 	}
 	if (!l->header) {
 		(void)printf("%-16s %-6s %-12s %4s %8s %s\n", "NODE", "ID", "STATE", "SLOT", "LOCKS",
@@ -121,7 +98,10 @@ static int space_members(struct cli *cli, struct lockstep_admin *a, const char *
 static int space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
 			uint16_t mode)
 {
+	progress_begin("joining lockspace \"%s\" (see lockstep status)", space);
 	int error = lockstep_admin_space_create(a, space, lvb_len, mode);
+
+	progress_end();
 
 	if (error == -ETIMEDOUT) {
 		complain("lockspace \"%s\" is not ready yet; the daemon goes on trying (see lockstep "
@@ -152,21 +132,6 @@ static int space_release(struct lockstep_admin *a, const char *space, unsigned i
 	}
 }
 
-/* An unsigned number in @base, at most @max; -EINVAL. */
-static int number_parse(const char *text, int base, unsigned long max, uint16_t *ret)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(text, &end, base);
-	if (errno || end == text || *end || text[0] == '-' || value > max) {
-		return -EINVAL;
-	}
-	*ret = (uint16_t)value;
-	return 0;
-}
-
 int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -177,7 +142,7 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 		{ "force", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
-	uint16_t lvb_len = 0, mode = 0;
+	uint64_t lvb_len = 0, mode = 0;
 	unsigned int force = 0;
 	int option;
 
@@ -237,7 +202,7 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 		return code;
 	}
 	if (create) {
-		code = space_create(a, space, lvb_len, mode);
+		code = space_create(a, space, (uint16_t)lvb_len, (uint16_t)mode);
 	} else if (release) {
 		code = space_release(a, space, force);
 	} else if (members) {

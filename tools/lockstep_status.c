@@ -172,53 +172,14 @@ static void status_print(const struct lockstep_status *status, const struct spac
 	}
 }
 
-static struct json_object *space_json(const struct lockstep_space_info *s)
-{
-	struct json_object *o = json_object_new_object();
-	char digest[20];
-
-	(void)snprintf(digest, sizeof(digest), "%016" PRIx64, s->digest);
-	json_put(o, "name", json_object_new_string(s->name));
-	json_put(o, "state", json_object_new_string(s->state));
-	json_put(o, "reason", json_object_new_string(s->reason));
-	json_put(o, "seq", json_object_new_uint64(s->seq));
-	json_put(o, "stable", json_object_new_uint64(s->stable));
-	json_put(o, "digest", json_object_new_string(digest));
-	json_put(o, "epoch", json_object_new_uint64(s->epoch));
-	json_put(o, "history", json_object_new_uint64(s->history));
-	json_put(o, "generation", json_object_new_int64(s->generation));
-	json_put(o, "lvb_length", json_object_new_int(s->lvb_len));
-	json_put(o, "members", json_object_new_int64(s->members));
-	json_put(o, "lost_members", json_object_new_int64(s->lost_members));
-	json_put(o, "resources", json_object_new_int64(s->resources));
-	json_put(o, "locks", json_object_new_int64(s->locks));
-	json_put(o, "waiting", json_object_new_int64(s->waiting));
-	json_put(o, "sessions", json_object_new_int64(s->sessions));
-	json_put(o, "local_sessions", json_object_new_int64(s->local_sessions));
-	return o;
-}
-
 static void status_json(const struct lockstep_status *status, const struct spaces *spaces,
 			const struct words *lost)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o = json_status(status);
 	struct json_object *list = json_object_new_array();
 	struct json_object *nodes = json_object_new_array();
 	char names[WORDS_MAX], *rest = names, *name;
 
-	json_put(o, "version", json_object_new_string(status->version));
-	json_put(o, "cluster", json_object_new_string(status->cluster_name));
-	json_put(o, "node", json_object_new_string(status->node_name));
-	json_put(o, "nodeid", json_object_new_int64(status->nodeid));
-	json_put(o, "standalone", json_object_new_boolean(status->standalone));
-	json_put(o, "corosync", json_object_new_boolean(status->corosync));
-	json_put(o, "quorate", json_object_new_boolean(status->quorate));
-	json_put(o, "ring_nodeid", json_object_new_int64(status->ring_nodeid));
-	json_put(o, "ring_seq", json_object_new_uint64(status->ring_seq));
-	json_put(o, "sessions", json_object_new_int64(status->sessions));
-	json_put(o, "uptime_ms", json_object_new_uint64(status->uptime_ms));
-	json_put(o, "state", json_object_new_string(status->state));
-	json_put(o, "reason", json_object_new_string(status->reason));
 	json_put(o, "healthy", json_object_new_boolean(healthy(status, lost)));
 	memcpy(names, lost->text, sizeof(names));
 	while ((name = strsep(&rest, " "))) {
@@ -228,7 +189,7 @@ static void status_json(const struct lockstep_status *status, const struct space
 	}
 	json_put(o, "lost_nodes", nodes);
 	for (size_t i = 0; i < spaces->count; i++) {
-		(void)json_object_array_add(list, space_json(&spaces->info[i]));
+		(void)json_object_array_add(list, json_space(&spaces->info[i]));
 	}
 	json_put(o, "lockspaces", list);
 	(void)json_print(o);
@@ -338,7 +299,7 @@ int verb_digest(struct cli *cli, const struct verb *verb, int argc, char **argv)
 		complain("this node has no lockspace \"%s\"", cli->space);
 		code = EXIT_FAILED;
 	} else if (cli->json) {
-		code = json_print(space_json(info));
+		code = json_print(json_space(info));
 	} else {
 		(void)printf("%s seq %" PRIu64 " digest %016" PRIx64 "\n", info->name, info->seq,
 			     info->digest);

@@ -11,8 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-#include <json-c/json.h>
-
 #include "tools/lockstep.h"
 
 char *bytes_escape(const void *bytes, size_t size, bool keep_blanks, char *ret)
@@ -131,15 +129,13 @@ static void age_text(uint64_t age_ms, char *ret, size_t ret_size)
 
 const char *since_text(uint64_t time_ms, char *ret, size_t ret_size)
 {
-	struct timespec now;
+	uint64_t now_ms = wall_ms();
+	time_t now_s = (time_t)(now_ms / 1000);
 	struct tm then, today;
 	time_t then_s = (time_t)(time_ms / 1000);
 	char stamp[32], age[32];
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	uint64_t now_ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-
-	if (!localtime_r(&then_s, &then) || !localtime_r(&now.tv_sec, &today)) {
+	if (!localtime_r(&then_s, &then) || !localtime_r(&now_s, &today)) {
 		(void)snprintf(ret, ret_size, "?");
 		return ret;
 	}
@@ -149,6 +145,37 @@ const char *since_text(uint64_t time_ms, char *ret, size_t ret_size)
 	/* The clock that set it is its node's, which may be ahead of ours. */
 	age_text(now_ms > time_ms ? now_ms - time_ms : 0, age, sizeof(age));
 	(void)snprintf(ret, ret_size, "%s (%s)", stamp, age);
+	return ret;
+}
+
+uint64_t wall_ms(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void sleep_ms(int ms)
+{
+	struct timespec left = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	while (nanosleep(&left, &left) < 0 && errno == EINTR) {
+	}
+}
+
+const char *stamp_text(uint64_t time_ms, char *ret, size_t ret_size)
+{
+	time_t seconds = (time_t)(time_ms / 1000);
+	struct tm then;
+	char stamp[32];
+
+	if (!localtime_r(&seconds, &then)) {
+		(void)snprintf(ret, ret_size, "?");
+		return ret;
+	}
+	(void)strftime(stamp, sizeof(stamp), "%Y-%m-%d %H:%M:%S", &then);
+	(void)snprintf(ret, ret_size, "%s.%03u", stamp, (unsigned int)(time_ms % 1000));
 	return ret;
 }
 
@@ -195,8 +222,10 @@ int fail(int error, const char *format, ...)
 
 int admin_open(struct cli *cli, struct lockstep_admin **ret)
 {
+	progress_begin("connecting to lockstepd");
 	int error = lockstep_admin_open(&cli->options, ret);
 
+	progress_end();
 	if (error == 0) {
 		return 0;
 	}
@@ -212,65 +241,4 @@ int output_end(void)
 		return EXIT_FAILED;
 	}
 	return EXIT_OK;
-}
-
-/* --- JSON ------------------------------------------------------------------------------ */
-
-static void json_check(const void *pointer)
-{
-	if (!pointer) {
-		complain("out of memory");
-		exit(EXIT_FAILED);
-	}
-}
-
-void json_put(struct json_object *object, const char *key, struct json_object *value)
-{
-	json_check(value);
-	if (json_object_object_add(object, key, value) < 0) {
-		json_check(NULL);
-	}
-}
-
-int json_print(struct json_object *object)
-{
-	const char *text = json_object_to_json_string_ext(
-		object, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-
-	json_check(text);
-	(void)puts(text);
-	(void)json_object_put(object);
-	return output_end();
-}
-
-struct json_object *json_lock(const struct lockstep_lock_info *lock)
-{
-	struct json_object *o = json_object_new_object();
-	char name[NAME_TEXT_MAX], comm[ESCAPED_MAX(LOCKSTEP_COMM_MAX)];
-
-	json_check(o);
-	(void)bytes_escape(lock->name, lock->name_len, false, name);
-	(void)bytes_escape(lock->comm, strlen(lock->comm), true, comm);
-	json_put(o, "name", json_object_new_string(name));
-	json_put(o, "state", json_object_new_string(queue_text(lock->queue)));
-	if (lock->granted != LOCKSTEP_LOCK_IV) {
-		json_put(o, "granted", json_object_new_string(lockstep_mode_name(lock->granted)));
-	}
-	if (lock->queue != 'G') {
-		json_put(o, "requested",
-			 json_object_new_string(lockstep_mode_name(lock->requested)));
-	}
-	json_put(o, "node", json_object_new_string(lock->node_name));
-	json_put(o, "nodeid", json_object_new_int64(lock->nodeid));
-	json_put(o, "lkid", json_object_new_int64(lock->lkid));
-	json_put(o, "session", json_object_new_int64(lock->session));
-	json_put(o, "pid", json_object_new_int64(lock->pid));
-	json_put(o, "uid", json_object_new_int64(lock->uid));
-	json_put(o, "command", json_object_new_string(comm));
-	json_put(o, "token", json_object_new_uint64(lock->token));
-	json_put(o, "time_ms", json_object_new_uint64(lock->time_ms));
-	json_put(o, "orphan", json_object_new_boolean(lock->session == 0));
-	json_put(o, "lost", json_object_new_boolean(lock->lost));
-	json_put(o, "lvb_invalid", json_object_new_boolean(lock->lvb_invalid));
-	return o;
 }

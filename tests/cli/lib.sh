@@ -75,10 +75,12 @@ daemon_start() {
 	END
 	"$top_builddir/lockstepd" --standalone --foreground --config "$tmp/lockstep.conf" >>"$tmp/daemon.log" 2>&1 &
 	daemon_pid=$!
+	echo "$daemon_pid" >"$tmp/daemon.pid"
 	within answers || exit 1
 }
 
 daemon_kill() {
+	rm -f "$tmp/daemon.pid"
 	kill -KILL "$daemon_pid"
 	wait "$daemon_pid" 2>/dev/null
 	rm -rf "/dev/shm/qb-$daemon_pid-"* "/dev/shm/qb-lockstepd-$daemon_pid-"*
