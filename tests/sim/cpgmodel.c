@@ -5,6 +5,7 @@
 
 #include "lib/base/assert.h"
 #include "tests/sim/cpgstate.h"
+#include "tests/sim/cpgtrace.h"
 #include "tests/sim/world.h"
 
 enum { PENDING_MAX = 64 };
@@ -65,6 +66,7 @@ void cpgmodel_kill(struct cpgmodel *m, unsigned int host)
 	}
 	c->up = false;
 	for (struct cpg_handle *h = c->handles; h; h = h->next) {
+		cpgtrace_end(m, h, "gone");
 		h->closed = true;
 	}
 	c->handles = NULL;
@@ -217,8 +219,10 @@ struct cpg_handle *cpgmodel_join(struct cpgmodel *m, unsigned int host, uint32_t
 	h->instance = c->instance;
 	h->pid = pid;
 	h->name = n;
+	h->life = ++m->lives;
 	h->next = c->handles;
 	c->handles = h;
+	cpgtrace_begin(m, h);
 	struct entry *e = entry_new(m, ENTRY_JOIN, host, pid, n);
 
 	e->handle = h;
@@ -248,8 +252,11 @@ bool cpgmodel_mcast(struct cpgmodel *m, struct cpg_handle *h, const void *data, 
 	}
 	struct entry *e = entry_new(m, ENTRY_MESSAGE, h->host, h->pid, h->name);
 
+	e->handle = h;
+	e->number = ++h->sent;
 	e->data = arena_copy(&m->w->arena, data, size);
 	e->size = size;
+	cpgtrace_sent(m, h);
 	pending_push(m, h->host, e);
 	return true;
 }
@@ -268,6 +275,7 @@ bool cpgmodel_leave(struct cpgmodel *m, struct cpg_handle *h)
 
 	e->handle = h;
 	h->leaving = true;
+	cpgtrace_leave(m, h);
 	pending_push(m, h->host, e);
 	return true;
 }
@@ -318,6 +326,7 @@ static void event_push(struct cpgmodel *m, struct cpg_handle *h, struct cpg_even
 	if (h->closed) {
 		return;
 	}
+	cpgtrace_event(m, h, ev);
 	if (h->last) {
 		h->last->next = ev;
 	} else {
@@ -507,6 +516,7 @@ static void leave_deliver(struct cpgmodel *m, unsigned int host, const struct en
 	confchg_push(m, host, e->name, &who, 1, NULL, 0);
 	for (struct cpg_handle **at = &c->handles; *at; at = &(*at)->next) {
 		if (*at == e->handle && e->kind == ENTRY_LEAVE) {
+			cpgtrace_end(m, *at, "left");
 			(*at)->closed = true;
 			*at = (*at)->next;
 			simnode_wake(&m->w->nodes[host]);
@@ -536,6 +546,11 @@ static void message_deliver(struct cpgmodel *m, unsigned int host, const struct 
 		ev->type = CPG_MESSAGE;
 		ev->nodeid = nodeid_of(e->host);
 		ev->pid = e->pid;
+		ev->life = e->handle->life;
+		ev->number = e->number;
+		if (e->written_in) {
+			ev->ring = e->written_in->id;
+		}
 		ev->data = e->data;
 		ev->size = e->size;
 		event_push(m, h, ev);

@@ -66,7 +66,7 @@ struct cpg_event {
 	/* CONFCHG */
 	const struct node_address *members, *left, *joined;
 	size_t members_count, left_count, joined_count;
-	/* TOTEM */
+	/* TOTEM; MESSAGE: where it was sent, which only the trace may look at */
 	struct node_ring ring;
 	const uint32_t *nodes;
 	size_t nodes_count;
@@ -74,6 +74,8 @@ struct cpg_event {
 	uint32_t nodeid, pid;
 	const uint8_t *data;
 	size_t size;
+	uint32_t life; /* the sender's handle and its count, for the trace */
+	uint64_t number;
 };
 
 struct cpg_quorum_event {

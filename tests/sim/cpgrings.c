@@ -13,6 +13,7 @@
 
 #include "lib/base/assert.h"
 #include "tests/sim/cpgstate.h"
+#include "tests/sim/cpgtrace.h"
 #include "tests/sim/world.h"
 
 static uint64_t draw(struct cpgmodel *m, uint64_t lo, uint64_t hi)
@@ -239,6 +240,7 @@ void ring_quorum_push(struct cpgmodel *m, unsigned int host)
 		c->quorum_first = ev;
 	}
 	c->quorum_last = ev;
+	cpgtrace_quorum(m, host);
 	simnode_wake(&m->w->nodes[host]);
 }
 
@@ -335,6 +337,7 @@ static void host_synced(void *ctx, uint64_t a, uint64_t b)
 		return;
 	}
 	c->quorum_ring = ring->id;
+	c->quorum_members = ring->members;
 	c->quorate = quorate(m, ring->members);
 	ring_quorum_push(m, host);
 	ring->synced |= 1u << host;

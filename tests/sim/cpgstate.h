@@ -12,7 +12,8 @@ struct entry {
 	unsigned int host;
 	uint32_t pid;
 	unsigned int name;
-	struct cpg_handle *handle; /* JOIN, LEAVE */
+	struct cpg_handle *handle; /* not for PROCDOWN */
+	uint64_t number;           /* MESSAGE: of that handle's */
 	const uint8_t *data;
 	size_t size;
 	const struct ring *written_in;
@@ -55,6 +56,9 @@ struct cpg_handle {
 	bool leaving;
 	bool closed;
 	bool totem_seen;
+	uint32_t life; /* how many handles there have been */
+	uint64_t sent;
+	struct cpgtrace *trace; /* NULL unless wanted */
 	struct cpg_event *first;
 	struct cpg_event *last;
 };
@@ -82,6 +86,7 @@ struct corosync {
 	struct cpg_quorum_event *quorum_first;
 	struct cpg_quorum_event *quorum_last;
 	struct node_ring quorum_ring;
+	uint32_t quorum_members; /* mask of its hosts */
 	bool quorate;
 	/* cpgmodel_on_token() */
 	timeline_fn *token_then;
@@ -103,6 +108,8 @@ struct cpgmodel {
 	uint64_t forming_serial[SIM_HOSTS_MAX];
 	const char *names[CPG_NAMES_MAX];
 	unsigned int names_count;
+	uint32_t lives; /* handles so far */
+	struct cpgtrace *traces;
 };
 
 /* cpgmodel.c */

@@ -6,6 +6,7 @@
  *   lockstep-sim --seeds 1..5000            that many runs; 1 and a story on the first violation
  *   lockstep-sim --seed 17 --verbose        one run, told in full
  *   lockstep-sim --seeds 1..500 --mutate no-stable     with one safety rule taken out
+ *   lockstep-sim --seeds 1..20 --cpgtrace DIR           writes down what its Corosync did, for cpg-check
  */
 #include "config.h"
 
@@ -16,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/sim/cpgtrace.h"
 #include "tests/sim/swarm.h"
 #include "tests/sim/world.h"
 
@@ -39,6 +41,7 @@ static bool arg_verbose;
 static bool arg_quiet;
 static bool arg_keep_going;
 static size_t arg_lines = 120;
+static const char *arg_cpgtrace;
 static struct swarm_options arg_options;
 
 /* For the signal handler: which run an assertion has stopped. */
@@ -63,6 +66,7 @@ static void usage(FILE *f)
 {
 	(void)fputs("usage: lockstep-sim [--seeds A..B | --seed S] [--nodes N] [--verbose] [--quiet]\n"
 		    "                    [--keep-going] [--lines N] [--mutate NAME]... [--max-steps N]\n"
+		    "                    [--cpgtrace DIR]\n"
 		    "mutations:",
 		    f);
 	for (size_t i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++) {
@@ -101,7 +105,8 @@ static bool parse(int argc, char **argv)
 		{ "nodes", required_argument, NULL, 'n' },  { "verbose", no_argument, NULL, 'v' },
 		{ "quiet", no_argument, NULL, 'q' },	    { "keep-going", no_argument, NULL, 'k' },
 		{ "lines", required_argument, NULL, 'l' },  { "mutate", required_argument, NULL, 'm' },
-		{ "max-steps", required_argument, NULL, 'x' }, { NULL, 0, NULL, 0 },
+		{ "max-steps", required_argument, NULL, 'x' },
+		{ "cpgtrace", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
 	};
 	int o;
 
@@ -138,6 +143,9 @@ static bool parse(int argc, char **argv)
 		case 'x':
 			arg_options.steps_max = strtoull(optarg, NULL, 10);
 			break;
+		case 't':
+			arg_cpgtrace = optarg;
+			break;
 		default:
 			return false;
 		}
@@ -151,7 +159,16 @@ static bool run(struct world *w, uint64_t seed, bool story, bool print, struct c
 	running_low = (sig_atomic_t)(seed & 0x7fffffff);
 	w->story.on = story;
 	w->story.print = print;
+	w->cpgtrace = arg_cpgtrace != NULL;
 	return swarm_run(w, seed, &arg_options, counters);
+}
+
+static bool trace_save(const struct world *w, uint64_t seed)
+{
+	char prefix[400];
+	int n = snprintf(prefix, sizeof(prefix), "%s/%llu", arg_cpgtrace, (unsigned long long)seed);
+
+	return n > 0 && n < (int)sizeof(prefix) && cpgtrace_write(w->cpg, prefix);
 }
 
 /* The same run once more, told. */
@@ -201,6 +218,10 @@ int main(int argc, char **argv)
 		steps += w->timeline.steps;
 		for (size_t i = 0; i < SIM_MARKS_COUNT; i++) {
 			marks[i] += w->marks[i];
+		}
+		if (arg_cpgtrace && !trace_save(w, seed)) {
+			(void)fprintf(stderr, "lockstep-sim: cannot write a trace into %s\n", arg_cpgtrace);
+			return 2;
 		}
 		if (!good) {
 			bad++;

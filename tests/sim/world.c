@@ -10,9 +10,11 @@
 void world_init(struct world *w, const struct world_config *config, struct counters *counters)
 {
 	struct story story = w->story;
+	bool cpgtrace = w->cpgtrace;
 
 	memset(w, 0, sizeof(*w));
 	w->story = story;
+	w->cpgtrace = cpgtrace;
 	w->config = *config;
 	w->counters = counters;
 	w->steps_max = UINT64_MAX;

@@ -141,6 +141,7 @@ struct world {
 	uint64_t marks[SIM_MARKS_COUNT];
 	struct counters *counters; /* of the node objects, by name, over all runs */
 	uint64_t steps_max;
+	bool cpgtrace; /* what Corosync says is written down; see cpgtrace.h */
 	bool failed;
 	char violation[600];
 };
