@@ -175,9 +175,6 @@ static void warnings_progress(struct space *s)
 
 void wait_progress(struct space *s)
 {
-	if (s->state == SPACE_STOPPED || !space_quorum_ok(s)) {
-		return;
-	}
 	timeouts_progress(s);
 	searches_progress(s);
 	warnings_progress(s);

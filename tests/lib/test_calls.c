@@ -75,7 +75,14 @@ static int lock(struct lockstep_session *s, struct lock *l, const char *name, in
 	return lockstep_lock(s, mode, &l->lksb, flags, name, strlen(name), l, ast, bast);
 }
 
-/* A lock that a session of ours has left behind; its number and token. */
+static int orphan_visit(const struct lockstep_lock_info *info, void *arg)
+{
+	(void)arg;
+	return info->session == 0;
+}
+
+/* A lock that a session of ours has left behind; its number and token. The daemon notices the end of a
+ * session when it comes to it. */
 static struct lockstep_lksb orphan(const char *name, int mode)
 {
 	struct lockstep_session *s = open_session();
@@ -84,6 +91,13 @@ static struct lockstep_lksb orphan(const char *name, int mode)
 	assert_int_equal(lockstep_lock_wait(s, mode, &lksb, LOCKSTEP_LKF_PERSISTENT, name,
 					    strlen(name), NULL, NULL, -1), 0);
 	lockstep_close(s);
+	struct lockstep_admin *a = NULL;
+
+	assert_int_equal(lockstep_admin_open(NULL, &a), 0);
+	while (lockstep_admin_locks(a, "default", name, strlen(name), orphan_visit, NULL) != 1) {
+		(void)poll(NULL, 0, 2);
+	}
+	lockstep_admin_close(a);
 	return lksb;
 }
 
@@ -96,7 +110,6 @@ static void an_orphan_is_adopted_by_the_call(void **state)
 	struct lock l1 = { .asts = 0 }, l2 = { .asts = 0 };
 
 	(void)state;
-	/* The session's end is ordered before this: the calls wait for the order. */
 	assert_int_equal(lock(s1, &l1, "none", EX, LOCKSTEP_LKF_ORPHAN), -ENOENT);
 	assert_int_equal(lock(s1, &l1, "orphan", PR, LOCKSTEP_LKF_ORPHAN), -EAGAIN);
 	assert_int_equal(l1.lksb.lkid, 0); /* R-SB-1 */
@@ -205,6 +218,40 @@ static void a_request_is_taken_back_as_a_deadlock(void **state)
 	assert_int_equal(lockstep_unlock_wait(s, held.lksb.lkid, LOCKSTEP_LKF_CANCEL, NULL), 0);
 	assert_int_equal(held.lksb.status, 0);
 	lockstep_close(s);
+}
+
+struct cancelling {
+	struct lockstep_session *s;
+	struct lockstep_lksb waiting;
+	int result;
+};
+
+/* Runs while the call below waits. */
+static void cancel_the_waiter(void *arg)
+{
+	struct cancelling *c = arg;
+
+	c->result = lockstep_unlock_wait(c->s, c->waiting.lkid, LOCKSTEP_LKF_CANCEL, NULL);
+}
+
+/* R-CAN-7, D-11: two wait for one request, in a call and in a routine inside it, and both end. */
+static void a_cancel_ends_both_waits(void **state)
+{
+	struct lockstep_session *s1 = open_session();
+	struct cancelling c = { .s = open_session(), .result = 4711 };
+	struct lock held = { .asts = 0 };
+	struct lockstep_lksb other = { 0 };
+
+	(void)state;
+	assert_int_equal(lock(s1, &held, "both", EX, 0), 0);
+	until(s1, &held.asts, 1);
+	assert_int_equal(lockstep_lock(c.s, EX, &other, 0, "else", 4, &c, cancel_the_waiter, NULL), 0);
+	assert_int_equal(lockstep_lock_wait(c.s, EX, &c.waiting, 0, "both", 4, NULL, NULL, -1),
+			 -ECANCELED);
+	assert_int_equal(c.result, 0);
+	assert_int_equal(c.waiting.status, LOCKSTEP_ECANCEL);
+	lockstep_close(s1);
+	lockstep_close(c.s);
 }
 
 /* R-TMO-1, R-TMO-5 */
@@ -495,6 +542,7 @@ int main(void)
 		cmocka_unit_test(orphans_are_purged),
 		cmocka_unit_test(a_session_can_give_up_everything),
 		cmocka_unit_test(a_request_is_taken_back_as_a_deadlock),
+		cmocka_unit_test(a_cancel_ends_both_waits),
 		cmocka_unit_test(a_time_limit_is_kept_by_the_lockspace),
 		cmocka_unit_test(a_deadlock_of_two_transactions_is_found),
 		cmocka_unit_test(an_unlock_brings_another_argument),

@@ -181,6 +181,31 @@ static void stopped_time_does_not_count(void **state)
 	assert_int_equal(rig_last(r, 1, NODE_ACTION_CAST, B)->status, ETIMEDOUT);
 }
 
+/* R-TMO-3: nor does the time from a membership change to the view point. */
+static void time_between_views_does_not_count(void **state)
+{
+	struct rig *r = rig_new(2, NULL);
+
+	(void)state;
+	rig_open(r, 1, A, "s", 100);
+	rig_open(r, 1, B, "s", 101);
+	(void)rig_lock(r, 1, A, "r", EX, 0);
+	(void)lock_timed(r, B, "r", 200);
+	rig_hold(r, true);
+	assert_int_equal(node_space_create(r->hosts[2].node, "s", NULL), 0);
+	rig_settle(r); /* its join is seen; what agrees on the view is on its way */
+	assert_string_equal(rig_space(r, 1, "s").state, "stopped");
+	rig_pass(r, 3000);
+	rig_hold(r, false);
+	assert_string_equal(rig_space(r, 1, "s").state, "running");
+	expect_no_cast(r, B);
+	rig_pass(r, 1900);
+	expect_no_cast(r, B);
+	rig_pass(r, 500);
+	assert_int_equal(rig_last(r, 1, NODE_ACTION_CAST, B)->status, ETIMEDOUT);
+	(void)rig_free(r);
+}
+
 /* R-TMO-2: while one is on its way no other follows. */
 static void a_time_out_is_submitted_once(void **state)
 {
@@ -410,6 +435,7 @@ int main(void)
 		TEST(time_outs_expire_in_the_order_of_their_times),
 		TEST(only_the_queueing_that_asked_for_it_times_out),
 		TEST(stopped_time_does_not_count),
+		cmocka_unit_test(time_between_views_does_not_count),
 		TEST(a_time_out_is_submitted_once),
 		TEST(a_grant_that_is_faster_stands),
 		TEST(a_deadlock_is_found_after_the_default_wait),
