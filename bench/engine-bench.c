@@ -4,15 +4,22 @@
  *
  *   engine.pair        lock and unlock of a name nobody else uses: two ops applied
  *   baseline.hash      insert and remove of the same names in a chained hash table, for comparison
+ *   engine.queue       the holder of a contended name releases it and asks again: two ops, one grant
+ *   engine.wake        one release that grants to very many readers
+ *   engine.deadlock    one search with many waiters in one queue, where there is no deadlock and
+ *                      where there is one, which ends with one victim and a second look
  *   engine.snapshot, engine.digest_slow, engine.restore   with many locks in the table
  *   engine.lock_bytes  growth of the process per lock, each on a resource of its own
  *
  * A sample of the first two is the mean of a batch, since one pair is shorter than a clock call.
  *
  *   engine-bench [LOCKS [BATCHES]]
+ *
+ * Fewer LOCKS than a part wants of waiters make that part smaller, too.
  */
 #include "config.h"
 
+#include <errno.h>
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,6 +36,11 @@
 #define NAME_SIZE 16
 #define BATCH_PAIRS 1000
 #define SNAPSHOT_ROUNDS 3
+#define QUEUE_WAITERS 1000
+#define WAKE_READERS 100000
+#define WAKE_ROUNDS 5
+#define DEADLOCK_WAITERS 10000
+#define DEADLOCK_ROUNDS 20
 
 static void name_make(uint8_t *name, uint64_t number)
 {
@@ -48,14 +60,19 @@ struct client {
 	uint32_t lkid;
 };
 
-static void apply(struct client *c, struct engine_op *op)
+static void apply_as(struct client *c, uint32_t session, struct engine_op *op)
 {
 	op->nodeid = 1;
 	op->incarnation = 1u << 16;
-	op->session = 1;
+	op->session = session;
 	op->request = ++c->request;
 	engine_effects_clear(&c->effects);
 	engine_apply(c->engine, op, &c->effects);
+}
+
+static void apply(struct client *c, struct engine_op *op)
+{
+	apply_as(c, 1, op);
 }
 
 /* The engine says nothing when it refuses; a benchmark of refusals would look very good. */
@@ -275,6 +292,153 @@ static void states(const struct client *c)
 	buf_done(&bytes);
 }
 
+/* --- one contended name ------------------------------------------------------------------- */
+
+/* Session i gets or waits for @name with lkid i, without a BAST routine. */
+static void request(struct client *c, uint32_t session, uint32_t lkid, uint8_t mode,
+		    const uint8_t *name)
+{
+	struct engine_op op = {
+		.type = ENGINE_OP_LOCK, .mode = mode, .lkid = lkid, .name_len = NAME_SIZE,
+	};
+
+	memcpy(op.name, name, NAME_SIZE);
+	apply_as(c, session, &op);
+}
+
+static void release(struct client *c, uint32_t session, uint32_t lkid, size_t effects)
+{
+	struct engine_op op = { .type = ENGINE_OP_UNLOCK, .lkid = lkid };
+
+	apply_as(c, session, &op);
+	ls_assert(c->effects.count == effects);
+}
+
+static void sessions_begin(struct client *c, uint32_t count)
+{
+	for (uint32_t i = 2; i <= count; i++) {
+		struct engine_op op = { .type = ENGINE_OP_SESSION_BEGIN, .pid = i };
+
+		apply_as(c, i, &op);
+	}
+}
+
+static void contended_queue(const uint8_t *name, uint32_t waiters, size_t batches)
+{
+	struct client c = client_new();
+	struct samples s = { .count = 0 };
+	char variant[32];
+
+	sessions_begin(&c, waiters + 1);
+	for (uint32_t i = 1; i <= waiters + 1; i++) {
+		request(&c, i, i, LOCKSTEP_LOCK_EX, name);
+	}
+	uint32_t holder = 1;
+	uint64_t begin = now_ns();
+
+	for (size_t b = 0; b < batches; b++) {
+		uint64_t t = now_ns();
+
+		for (size_t i = 0; i < BATCH_PAIRS; i++) {
+			release(&c, holder, holder, 2); /* its completion and the next one's */
+			request(&c, holder, holder, LOCKSTEP_LOCK_EX, name);
+			holder = holder % (waiters + 1) + 1;
+		}
+		samples_add(&s, (now_ns() - t) / BATCH_PAIRS);
+	}
+	(void)snprintf(variant, sizeof(variant), "waiters%u", waiters);
+	samples_print(&s, "engine.queue", variant,
+		      (double)(batches * BATCH_PAIRS) * 1e9 / (double)(now_ns() - begin));
+	samples_done(&s);
+	client_done(&c);
+}
+
+static void wake(const uint8_t *name, uint32_t readers)
+{
+	struct samples s = { .count = 0 };
+	struct client c = client_new();
+	char variant[32];
+
+	sessions_begin(&c, readers + 1);
+	for (int round = 0; round < WAKE_ROUNDS; round++) {
+		for (uint32_t i = 1; i <= readers + 1; i++) {
+			request(&c, i, i, i == 1 ? LOCKSTEP_LOCK_EX : LOCKSTEP_LOCK_PR, name);
+		}
+		uint64_t t = now_ns();
+
+		release(&c, 1, 1, readers + 1);
+		samples_add(&s, now_ns() - t);
+		for (uint32_t i = 2; i <= readers + 1; i++) {
+			release(&c, i, i, 1);
+		}
+	}
+	(void)snprintf(variant, sizeof(variant), "readers%u", readers);
+	samples_print(&s, "engine.wake", variant, 0);
+	samples_done(&s);
+	client_done(&c);
+}
+
+/*
+ * Session 1 holds a, session 2 holds b. All others wait for a, session 2 last of all. With @cycle
+ * session 1 waits for b since before that, so all wait for each other.
+ */
+static void deadlock(uint32_t waiters, bool cycle)
+{
+	struct samples s = { .count = 0 };
+	struct client c = client_new();
+	struct buf bytes = { .size = 0 };
+	struct engine_lock_info last;
+	uint8_t a[NAME_SIZE];
+	uint8_t b[NAME_SIZE];
+	char variant[32];
+
+	name_make(a, 1);
+	name_make(b, 2);
+	sessions_begin(&c, waiters + 1);
+	request(&c, 1, 1, LOCKSTEP_LOCK_EX, a);
+	request(&c, 2, 2, LOCKSTEP_LOCK_EX, b);
+	if (cycle) {
+		request(&c, 1, waiters + 3, LOCKSTEP_LOCK_EX, b);
+	}
+	for (uint32_t i = 3; i <= waiters + 1; i++) {
+		request(&c, i, i, LOCKSTEP_LOCK_EX, a);
+	}
+	request(&c, 2, waiters + 2, LOCKSTEP_LOCK_EX, a);
+	engine_snapshot_encode(c.engine, &bytes);
+	bool found = engine_lock_find(c.engine, 1, 1u << 16, waiters + 2, &last);
+
+	ls_assert(found);
+	for (int round = 0; round < DEADLOCK_ROUNDS; round++) {
+		struct cursor in = cursor_make(bytes.data, bytes.size);
+		struct engine_op op = {
+			.type = ENGINE_OP_DEADLOCK_SEARCH,
+			.lkid = last.lkid,
+			.queued_seq = last.queued_seq,
+		};
+
+		c.engine = engine_free(c.engine);
+		int error = engine_snapshot_decode(&in, &c.engine);
+
+		ls_assert(error == 0);
+		uint64_t t = now_ns();
+
+		apply(&c, &op);
+		samples_add(&s, now_ns() - t);
+		ls_assert(c.effects.count == (cycle ? 1 : 0));
+		ls_assert(!cycle || c.effects.items[0].status == EDEADLK);
+	}
+	(void)snprintf(variant, sizeof(variant), "%s%u", cycle ? "cycle" : "none", waiters);
+	samples_print(&s, "engine.deadlock", variant, 0);
+	samples_done(&s);
+	buf_done(&bytes);
+	client_done(&c);
+}
+
+static uint32_t at_most(uint32_t wanted, size_t locks)
+{
+	return wanted < locks ? wanted : (uint32_t)locks;
+}
+
 int main(int argc, char **argv)
 {
 	size_t locks = argc > 1 ? number_argument(argv[1], 100000000) : 1000000;
@@ -301,5 +465,10 @@ int main(int argc, char **argv)
 	pairs(&c, names, batches, "held0");
 	client_done(&c);
 	baseline(names, 0, batches, "held0");
+
+	contended_queue(names[0], at_most(QUEUE_WAITERS, locks), batches);
+	wake(names[0], at_most(WAKE_READERS, locks));
+	deadlock(at_most(DEADLOCK_WAITERS, locks), false);
+	deadlock(at_most(DEADLOCK_WAITERS, locks), true);
 	return 0;
 }

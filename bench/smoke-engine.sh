@@ -9,9 +9,9 @@ trap 'rm -f "$work"' EXIT
 "${top_builddir:?}/bench/engine-bench" 500 3 >"$work"
 awk -F '\t' '
 	NF != 7 || $3 < 1 || $4 + 0 <= 0 { print "not a figure: " $0; bad = 1 }
-	{ seen[$1 == "value" ? $2 : $1 "/" $3]++ }
+	{ seen[$1 == "value" ? $2 : $1 "/" $2]++ }
 	END {
-		split("engine.lock_bytes engine.pair baseline.hash engine.snapshot engine.digest_slow engine.restore", want, " ")
+		split("engine.lock_bytes engine.pair baseline.hash engine.snapshot engine.digest_slow engine.restore engine.queue engine.wake engine.deadlock/none engine.deadlock/cycle", want, " ")
 		for (i in want) {
 			found = 0
 			for (s in seen)
