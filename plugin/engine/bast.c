@@ -34,12 +34,15 @@ static void bast_send(struct apply *a, struct lock *lock, int mode, int highbast
 		lock->highbast = (uint8_t)highbast;
 		record_dirty(a->engine, &lock->record);
 	}
-	if (lock->attr & ENGINE_ATTR_HAS_BAST) {
-		struct engine_effect *effect = effect_new(a, ENGINE_EFFECT_BAST, lock);
+	struct engine_effect *effect = lock->attr & ENGINE_ATTR_HAS_BAST ?
+					       effect_new(a, ENGINE_EFFECT_BAST, lock) :
+					       NULL;
 
-		if (effect) {
-			effect->mode = (int8_t)mode;
-		}
+	if (effect) {
+		effect->mode = (int8_t)mode;
+		a->engine->stats.basts_sent++;
+	} else {
+		a->engine->stats.basts_unheard++;
 	}
 }
 

@@ -225,6 +225,7 @@ void apply_deadlock_search(struct apply *a)
 	    lock->session->personality == ENGINE_PERSONALITY_LIBDLM) {
 		return;
 	}
+	e->stats.deadlock_searches++;
 	struct session *session = lock->session;
 	uint64_t xid = lock->xid;
 
@@ -236,6 +237,7 @@ void apply_deadlock_search(struct apply *a)
 		if (!victim) {
 			return;
 		}
+		e->stats.deadlock_victims++;
 		apply_cancel(a, victim, EDEADLK);
 	}
 }

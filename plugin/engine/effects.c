@@ -102,6 +102,7 @@ void effect_cast_refused(struct apply *a, const struct lock *lock, uint64_t requ
 {
 	struct engine_effect *effect = effect_new(a, ENGINE_EFFECT_CAST, lock);
 
+	stats_refused(a->engine, lock, status);
 	if (!effect) {
 		return;
 	}

@@ -115,6 +115,9 @@ void engine_apply(struct engine *e, const struct engine_op *op, struct engine_ef
 
 	ls_assert(e->dirty_count == 0);
 	e->seq++;
+	if (op->type <= ENGINE_OP_NODES_REMOVE) {
+		e->stats.ops[op->type]++;
+	}
 	switch (op->type) {
 	case ENGINE_OP_SESSION_BEGIN:
 		if (op_check_apply(&e->config, op) == 0) {

@@ -195,6 +195,35 @@ void engine_locks_visit(const struct engine *e, const void *name, size_t name_le
 			bool (*visit)(const struct engine_lock_info *info, void *arg), void *arg);
 
 /*
+ * What this engine has done since it was made. Not replicated: a node that got its state from
+ * another one counts from its join on. Counters never go back.
+ */
+struct engine_outcomes {
+	uint64_t granted_at_once;
+	uint64_t queued;
+	uint64_t granted_later;
+	uint64_t eagain;    /* NOQUEUE */
+	uint64_t edeadlk;   /* conversion deadlock, victim of a search, deadlock cancel */
+	uint64_t etimedout;
+	uint64_t ecancel;
+	uint64_t altmode; /* granted in the alternate mode */
+	uint64_t demoted; /* times that CONVDEADLK took the mode away */
+};
+
+struct engine_stats {
+	uint64_t ops[ENGINE_OP_NODES_REMOVE + 1]; /* applied, by enum engine_op_type; no-ops too */
+	struct engine_outcomes lock;		  /* new requests */
+	struct engine_outcomes convert;
+	uint64_t basts_sent;
+	uint64_t basts_unheard; /* due, but without a routine or an owner (R-BAST-7, R-PROC-4) */
+	uint64_t deadlock_searches; /* that were not void */
+	uint64_t deadlock_victims;
+};
+
+/* Valid as long as the engine, and always up to date. */
+const struct engine_stats *engine_stats_get(const struct engine *e);
+
+/*
  * Whom a queued lock waits for, edges of R-DLK-4: visits every lock that stands in its way.
  * @by_order is false for a conflict with a granted mode, true for "queued ahead". Locks with
  * NODLCKWT or NODLCKBLK are shown too: they stand in the way, although a search leaves them out.

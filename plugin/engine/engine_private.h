@@ -205,6 +205,7 @@ struct engine {
 	size_t queue_count[QUEUE_COUNT];
 	size_t sessions_ended_count;
 	size_t orphans_count;
+	struct engine_stats stats;
 	struct pool lock_pool;
 	struct pool resource_pools[RESOURCE_POOLS]; /* by length of name */
 	struct pool crowd_pool;
@@ -373,6 +374,13 @@ struct engine_effect *effect_new(struct apply *a, enum engine_effect_type type,
 /* The completion of a refused or ended op: no token, no LVB. */
 void effect_cast_refused(struct apply *a, const struct lock *lock, uint64_t request, int status,
 			 int mode);
+
+/* --- stats.c ------------------------------------------------------------------------------ */
+
+/* Counters of the request or conversion that @lock is about. */
+struct engine_outcomes *stats_outcomes(struct engine *e, const struct lock *lock);
+/* It ends with that status and without a grant. */
+void stats_refused(struct engine *e, const struct lock *lock, int status);
 
 /* --- lvb.c -------------------------------------------------------------------------------- */
 

@@ -138,6 +138,7 @@ static void lock_demote(struct apply *a, struct lock *lock)
 	}
 	lock_mode_set(a, lock, LOCKSTEP_LOCK_NL);
 	lock->sb_flags |= LOCKSTEP_SBF_DEMOTED;
+	a->engine->stats.convert.demoted++;
 	if (on_granted) {
 		queue_insert(a->engine, lock, ENGINE_QUEUE_GRANTED);
 	}
@@ -174,6 +175,21 @@ static bool grant_needs_stable(int before, int mode, bool wrote)
 	return !down || wrote;
 }
 
+/* Before anything of it is changed. */
+static void grant_count(struct engine *e, const struct lock *lock)
+{
+	struct engine_outcomes *of = stats_outcomes(e, lock);
+
+	if (lock->wait) {
+		of->granted_later++;
+	} else {
+		of->granted_at_once++;
+	}
+	if (lock->sb_flags & LOCKSTEP_SBF_ALTMODE) {
+		of->altmode++;
+	}
+}
+
 /* R-GR-5 */
 void lock_grant(struct apply *a, struct lock *lock)
 {
@@ -183,6 +199,7 @@ void lock_grant(struct apply *a, struct lock *lock)
 	uint64_t request = lock->wait ? lock->wait->request : a->op->request;
 
 	ls_assert(lock->requested != LOCKSTEP_LOCK_IV);
+	grant_count(e, lock);
 	if (lock->queue != ENGINE_QUEUE_GRANTED || lock->requested != before) {
 		if (lock->queue != ENGINE_QUEUE_NONE) {
 			queue_remove(e, lock);
@@ -229,6 +246,7 @@ void lock_enqueue(struct apply *a, struct lock *lock, enum engine_queue queue)
 	if (lock->queue != ENGINE_QUEUE_NONE) {
 		queue_remove(e, lock);
 	}
+	stats_outcomes(e, lock)->queued++;
 	lock_wait_begin(e, lock);
 	lock->wait->queued_seq = e->seq;
 	lock->wait->request = a->op->request;
