@@ -184,6 +184,38 @@ static void session_end_marks_by_mode_only(void **state)
 	}
 }
 
+/* R-LVB-5 */
+static void ivvalblk_marks_nothing_unless_the_transition_writes(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "Z lock NL", "Z cast(0 NL)");
+	step(s, "A lock EX IVVALBLK", "A cast(0 EX)"); /* reads, as any new request */
+	lvb_is(s, "r", "-");
+	step(s, "A conv PW VALBLK lvb=x", "A cast(0 PW)");
+	step(s, "A conv EX IVVALBLK", "A cast(0 EX)"); /* PW to EX reads */
+	step(s, "A conv PR", "A cast(0 PR)");
+	step(s, "A conv CR IVVALBLK", "A cast(0 CR)"); /* does neither */
+	step(s, "A unlock IVVALBLK", "A cast(EUNLOCK)");
+	lvb_is(s, "r", "x");
+}
+
+/* R-LVB-10: no node is the master of a value, so none takes it along. */
+static void value_outlives_its_writers_node_with_weak_locks_only(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A on 1", "");
+	step(s, "X on 2", "");
+	step(s, "X lock EX", "X cast(0 EX)");
+	step(s, "A lock NL", "A cast(0 NL)");
+	step(s, "X conv PR VALBLK lvb=x", "X cast(0 PR)");
+	step(s, "node 2 lost", "");
+	step(s, "node 2 remove", "");
+	lvb_is(s, "r", "x");
+	step(s, "A conv PR VALBLK", "A cast(0 PR lvb=x)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +227,8 @@ int main(void)
 		script_test(lvb_and_mark_end_with_the_last_lock),
 		script_test(lvb_sequence_counts_writes),
 		cmocka_unit_test(session_end_marks_by_mode_only),
+		script_test(ivvalblk_marks_nothing_unless_the_transition_writes),
+		script_test(value_outlives_its_writers_node_with_weak_locks_only),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

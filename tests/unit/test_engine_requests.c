@@ -433,6 +433,148 @@ static void blockers_are_who_conflicts_and_who_is_ahead(void **state)
 	blockers_are(s, "E", "1 ");
 }
 
+/* R-ALT-3: PR, which it has, would be granted at once. */
+static void alternate_is_not_tried_after_deadlock_or_demotion(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PR", "A cast(0 PR)");
+	step(s, "B lock PR", "B cast(0 PR)");
+	step(s, "A conv EX", "B bast(EX)");
+	step(s, "B conv EX ALTPR", "B cast(EDEADLK PR)");
+	step(s, "B conv EX ALTPR CONVDEADLK", "A cast(0 EX), A bast(EX)");
+	queues(s, "r", "G[A:EX] C[B:NL>EX] W[]");
+}
+
+/* R-BAST-7: what would have been sent is remembered, and a conversion may bring the routine. */
+static void lock_without_a_bast_routine_remembers_what_it_was_not_told(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PR nobast", "A cast(0 PR)");
+	step(s, "D lock PR nobast", "D cast(0 PR)");
+	step(s, "B lock EX", "");
+	step(s, "A conv EX NOQUEUE", "A cast(EAGAIN PR)"); /* has a routine from here on */
+	step(s, "C lock EX", "");
+	step(s, "A conv PR", "A cast(0 PR), A bast(EX)");
+}
+
+/* R-CDL-5 */
+static void convdeadlk_is_for_conversions_that_may_wait(void **state)
+{
+	struct script *s = *state;
+	const struct engine_config *config = engine_config_get(script_engine(s));
+	struct engine_op op = { .type = ENGINE_OP_LOCK, .mode = 5,
+				.flags = LOCKSTEP_LKF_CONVDEADLK };
+
+	assert_int_equal(engine_op_check(config, &op), EINVAL);
+	op.type = ENGINE_OP_CONVERT;
+	assert_int_equal(engine_op_check(config, &op), 0);
+	op.flags |= LOCKSTEP_LKF_NOQUEUE;
+	assert_int_equal(engine_op_check(config, &op), EINVAL);
+	/* Nor does it do anything when a broken node has it ordered. */
+	step(s, "A lock PR", "A cast(0 PR)");
+	step(s, "A conv EX CONVDEADLK NOQUEUE", "");
+	step(s, "B lock EX CONVDEADLK", "");
+	queues(s, "r", "G[A:PR] C[] W[]");
+}
+
+/* R-CONV-3 */
+static void granted_conversion_lets_others_pass(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock EX nobast", "A cast(0 EX)");
+	step(s, "B lock PR", "");
+	step(s, "C lock CR", "");
+	step(s, "A conv PR", "A cast(0 PR), B cast(0 PR), C cast(0 CR)");
+}
+
+/* R-CONV-6 */
+static void waiting_conversion_tells_g_and_may_stand_first(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PR", "A cast(0 PR)");
+	step(s, "B lock CR", "B cast(0 CR)");
+	step(s, "C lock CR", "C cast(0 CR)");
+	step(s, "B conv PW", "A bast(PW)");
+	/* B's CR on C is in the way too, and is not told. */
+	step(s, "C conv EX HEADQUE", "A bast(EX)");
+	queues(s, "r", "G[A:PR] C[C:CR>EX B:CR>PW] W[]");
+}
+
+/* R-LOCK-7 */
+static void locks_of_one_session_conflict_like_those_of_strangers(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PR", "A cast(0 PR)");
+	step(s, "A2 lock EX", "A bast(EX)");
+	step(s, "A3 lock PR", "");
+	step(s, "A4 lock EX NOQUEUE", "A4 cast(EAGAIN)");
+	step(s, "A unlock", "A cast(EUNLOCK), A2 cast(0 EX), A2 bast(PR)");
+}
+
+/* R-Q-1: a lock on C protects with the mode it has, one on W with nothing. */
+static void converting_lock_still_protects_and_a_waiting_one_does_not(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock CW nobast", "A cast(0 CW)");
+	step(s, "B lock CR nobast", "B cast(0 CR)");
+	step(s, "A conv EX nobast", "");
+	step(s, "C lock PR NOORDER NOQUEUE", "C cast(EAGAIN)"); /* for A only */
+	step(s, "D lock EX", "");
+	step(s, "E lock CW NOORDER", "E cast(0 CW)");
+	queues(s, "r", "G[B:CR E:CW] C[A:CW>EX] W[D:>EX]");
+}
+
+/* R-UNL-1 */
+static void unlock_writes_then_lets_others_pass(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PW nobast", "A cast(0 PW)");
+	step(s, "B lock PR VALBLK", "");
+	step(s, "A unlock VALBLK lvb=x", "A cast(EUNLOCK), B cast(0 PR lvb=x)");
+	queues(s, "r", "G[B:PR] C[] W[]");
+}
+
+/* R-ORD-4 */
+static void effects_are_own_completion_grants_of_c_grants_of_w_and_basts(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock EX nobast", "A cast(0 EX)");
+	step(s, "B lock NL", "B cast(0 NL)");
+	step(s, "C lock NL", "C cast(0 NL)");
+	step(s, "C conv PR", "");
+	step(s, "D lock PR", "");
+	step(s, "E lock CR", "");
+	step(s, "F lock EX", "");
+	step(s, "B conv CR QUECVT", "");
+	step(s, "A conv NL",
+	     "A cast(0 NL), C cast(0 PR), B cast(0 CR), D cast(0 PR), E cast(0 CR), "
+	     "C bast(EX), B bast(EX), D bast(EX), E bast(EX)");
+}
+
+/* R-GR-6, R-BAST-3: a long queue is settled like a short one, with NOORDER far behind. */
+static void noorder_request_behind_those_that_stay_is_granted(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock EX nobast", "A cast(0 EX)");
+	step(s, "B lock EX", "");
+	step(s, "C lock PR", "");
+	step(s, "D lock CR NOORDER", "");
+	step(s, "E lock PW", "");
+	step(s, "F lock CR NOORDER", "");
+	step(s, "A conv PW",
+	     "A cast(0 PW), D cast(0 CR), F cast(0 CR), A bast(EX), D bast(EX), F bast(EX)");
+	queues(s, "r", "G[A:PW D:CR F:CR] C[] W[B:>EX C:>PR E:>PW]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +601,16 @@ int main(void)
 		script_test(completions_that_promise_something_wait_for_stability),
 		script_test(names_are_bytes_and_length),
 		script_test(blockers_are_who_conflicts_and_who_is_ahead),
+		script_test(alternate_is_not_tried_after_deadlock_or_demotion),
+		script_test(lock_without_a_bast_routine_remembers_what_it_was_not_told),
+		script_test(convdeadlk_is_for_conversions_that_may_wait),
+		script_test(granted_conversion_lets_others_pass),
+		script_test(waiting_conversion_tells_g_and_may_stand_first),
+		script_test(locks_of_one_session_conflict_like_those_of_strangers),
+		script_test(converting_lock_still_protects_and_a_waiting_one_does_not),
+		script_test(unlock_writes_then_lets_others_pass),
+		script_test(effects_are_own_completion_grants_of_c_grants_of_w_and_basts),
+		script_test(noorder_request_behind_those_that_stay_is_granted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

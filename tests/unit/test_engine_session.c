@@ -51,6 +51,22 @@ static void session_end_settles_each_resource_once_in_order_of_its_locks(void **
 	queues(s, "y", "G[C:EX] C[] W[D:>PR]");
 }
 
+/* R-PROC-2: what it held, waited for and converted ends without a word to it. */
+static void ended_session_hears_nothing(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock EX res=x", "A cast(0 EX)");
+	step(s, "B lock PR res=y", "B cast(0 PR)");
+	step(s, "A2 lock PR res=y PERSISTENT", "A2 cast(0 PR)");
+	step(s, "A2 conv EX PERSISTENT", "B bast(EX)");
+	step(s, "A3 lock EX res=y", "");
+	step(s, "C lock PR res=x", "A bast(PR)");
+	step(s, "D lock EX res=y", "");
+	step(s, "A end", "C cast(0 PR)");
+	queues(s, "y", "G[B:PR a2:PR] C[] W[D:>EX]");
+}
+
 /* R-PROC-1, R-PROC-4 */
 static void persistent_locks_become_orphans_at_their_granted_mode(void **state)
 {
@@ -280,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		script_test(session_data_is_kept_for_listings),
 		script_test(session_end_settles_each_resource_once_in_order_of_its_locks),
+		script_test(ended_session_hears_nothing),
 		script_test(persistent_locks_become_orphans_at_their_granted_mode),
 		script_test(adoption_takes_the_oldest_orphan_of_its_own_node),
 		script_test(adoption_delivers_the_orphans_token),
