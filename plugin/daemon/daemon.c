@@ -30,6 +30,7 @@
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/daemon/state_file.h"
+#include "plugin/daemon/trace_file.h"
 
 #define TICK_MS 100
 #define PUMP_ROUNDS_MAX 64 /* of an order within the process; then clients get their turn */
@@ -117,6 +118,9 @@ static void perform(struct daemon *d, const struct node_action *a)
 		break;
 	case NODE_ACTION_SPACE_FAILED:
 		spaces_failed(d->spaces, a->name, a->status);
+		break;
+	case NODE_ACTION_TRACE:
+		trace_files_write(d->traces, a);
 		break;
 	case NODE_ACTION_LOG:
 		action_log(a);
@@ -229,6 +233,7 @@ static void tick(void *arg)
 	if (d->standalone && !d->node && !d->clients_remain && d->stopping == DAEMON_RUNNING) {
 		daemon_node_start(d, d->settings->nodeid, &d->settings->nodeid, 1);
 	}
+	trace_files_tick(d->traces);
 	stop_poll(d, now);
 }
 
@@ -277,6 +282,7 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 		.reserved = d->reserved,
 		.window_messages = d->settings->window_messages,
 		.batch_bytes = d->settings->batch_bytes,
+		.trace = d->traces != NULL,
 		.session_locks_max = d->settings->session_locks_max,
 		.session_events_max = d->settings->session_events_max,
 		.spaces_max = d->settings->spaces_max,

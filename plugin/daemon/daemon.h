@@ -33,6 +33,7 @@ struct order;
 struct settings;
 struct spaces;
 struct state_file;
+struct trace_files;
 
 enum daemon_stopping {
 	DAEMON_RUNNING = 0,
@@ -52,6 +53,7 @@ struct daemon {
 	struct killer *killer;
 	struct images *images;
 	struct state_file *state_file;
+	struct trace_files *traces; /* NULL: not wanted */
 	struct clients_file *clients;
 	struct spaces *spaces;
 	/* NULL while the daemon waits for Corosync or for the clients of a predecessor. */

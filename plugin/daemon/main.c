@@ -37,6 +37,7 @@
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/daemon/state_file.h"
+#include "plugin/daemon/trace_file.h"
 
 static const char *arg_config;
 static const char *arg_ipc_name;
@@ -311,6 +312,10 @@ static int parts_open(struct daemon *d)
 	if (rc != 0) {
 		return failed("cannot use", s->state_dir, rc);
 	}
+	rc = trace_files_open(d, &d->traces);
+	if (rc != 0) {
+		return failed("cannot use", s->trace_dir, rc);
+	}
 	rc = clients_file_open(d, &d->clients);
 	if (rc != 0) {
 		return failed("cannot use", s->run_dir, rc);
@@ -330,6 +335,7 @@ static void parts_close(struct daemon *d)
 	d->cluster = cluster_free(d->cluster);
 	d->clients = clients_file_free(d->clients);
 	d->state_file = state_file_free(d->state_file);
+	d->traces = trace_files_free(d->traces);
 	d->killer = killer_free(d->killer);
 	daemon_done(d);
 	d->spaces = spaces_free(d->spaces);

@@ -48,6 +48,8 @@ static const struct key keys[] = {
 	{ "syslog", KIND_BOOL, AT(syslog), 0, 0 },
 	{ "blackbox_bytes", KIND_NUMBER, AT(blackbox_bytes), 0, 64u << 20 },
 	{ "state_dir", KIND_PATH, AT(state_dir), 0, 0 },
+	{ "trace_dir", KIND_PATH, AT(trace_dir), 0, 0 },
+	{ "trace_bytes", KIND_NUMBER, AT(trace_bytes), 65536, 1u << 30 },
 	{ "run_dir", KIND_PATH, AT(run_dir), 0, 0 },
 	{ "lockspaces", KIND_SPACES, AT(lockspaces), 0, 0 },
 	{ "realtime", KIND_BOOL, AT(realtime), 0, 0 },
@@ -97,6 +99,7 @@ struct settings *settings_new(void)
 	s->blackbox_bytes = 1u << 20;
 	s->nodeid = 1;
 	s->sessions_max = 4096;
+	s->trace_bytes = 64u << 20;
 	return s;
 }
 
@@ -107,6 +110,7 @@ struct settings *settings_free(struct settings *s)
 		g_free(s->ipc_group);
 		g_free(s->log_file);
 		g_free(s->state_dir);
+		g_free(s->trace_dir);
 		g_free(s->run_dir);
 		g_strfreev(s->lockspaces);
 		g_free(s);

@@ -24,6 +24,7 @@ struct settings {
 	char *ipc_group; /* NULL: only root and the daemon's own user */
 	char *log_file;  /* NULL: none */
 	char *state_dir;
+	char *trace_dir; /* NULL: no traces */
 	char *run_dir;
 	char **lockspaces; /* NULL terminated */
 	int log_level;     /* syslog priority; LOG_DEBUG + 1 is trace */
@@ -41,6 +42,7 @@ struct settings {
 	uint32_t spaces_max;
 	uint32_t window_messages;
 	uint32_t batch_bytes;
+	uint32_t trace_bytes; /* per lockspace, beside snapshots */
 };
 
 /* The defaults. */

@@ -76,6 +76,7 @@ struct node_config {
 	uint32_t replay_bytes;      /* of kept messages a joiner catches up with per flush, 65536 */
 	uint32_t image_stall_ms;    /* a state image of which nothing comes is begun again, 30000 */
 	uint64_t kept_bytes_max;    /* of messages a joiner keeps; then it starts over, 256 MiB */
+	bool trace; /* NODE_ACTION_TRACE is wanted */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
 	uint32_t mutations;
 };
@@ -258,6 +259,9 @@ void node_reserved(struct node *n, uint64_t reserved);
 int node_stop(struct node *n, bool force, char *ret_space);
 bool node_idle(const struct node *n);
 
+/* The trace of that lockspace is to go on in a new file (with a snapshot), or records were lost. */
+void node_trace_restart(struct node *n, const char *space);
+
 /* --- actions ---------------------------------------------------------------------------- */
 
 enum node_action_type {
@@ -274,6 +278,8 @@ enum node_action_type {
 	NODE_ACTION_RESERVE,   /* store `token` durably, then node_reserved() */
 	NODE_ACTION_REPLY,     /* answer of an ADOPT of `conn`: value = tag, status 0 or errno, lkid, token */
 	NODE_ACTION_SPACE_FAILED, /* `name` could not be joined (status): it has been left */
+	NODE_ACTION_TRACE,     /* append data to the trace of lockspace `name`; value is the record's
+				* type, and BEGIN begins a new file (plugin/node/trace.h) */
 	NODE_ACTION_LOG,       /* data is a text (no NUL); value is a syslog priority */
 	NODE_ACTION_IMAGE_BEGIN, /* state image `token` is wanted, exactly as of now (node_urgent) */
 	NODE_ACTION_IMAGE_READ,  /* feed `value` more bytes of image `token`, as they come */
@@ -291,7 +297,7 @@ struct node_action {
 	int8_t mode;
 	uint8_t sb_flags;
 	uint64_t token;
-	const char *name;    /* JOIN, SPACE_FAILED; NUL terminated */
+	const char *name;    /* JOIN, SPACE_FAILED, TRACE; NUL terminated */
 	const uint8_t *data; /* MCAST bytes, LOG text, CAST LVB */
 	size_t size;
 };

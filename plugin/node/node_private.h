@@ -246,6 +246,8 @@ struct space {
 	struct list held;
 	size_t held_count;
 
+	struct engine *traced; /* the engine that the trace is about; NULL: no trace */
+
 	/* view, local */
 	struct node_ring ring;
 	bool ring_known;
@@ -591,6 +593,14 @@ void sync_keep_totem(struct space *s, struct node_ring ring, const uint32_t *nod
 		     size_t nodes_count);
 void sync_abandon(struct space *s);
 void sync_transfers_clear(struct space *s);
+
+/* trace_space.c */
+void space_trace_progress(struct space *s);
+void space_trace_end(struct space *s, const char *reason);
+void space_trace_op(struct space *s, const struct engine_op *op);
+void space_trace_raise(struct space *s, uint64_t seq);
+void space_trace_view(struct space *s, uint8_t what);
+void space_trace_message(struct space *s, bool dropped, const struct member *m, uint8_t type, size_t size);
 
 /* session.c */
 struct session *session_by_conn(const struct node *n, node_conn conn);

@@ -51,6 +51,7 @@ struct space *space_new(struct node *n, const char *name, const struct node_attr
 /* Forgets everything of this membership; sessions stay. */
 void space_state_clear(struct space *s)
 {
+	space_trace_end(s, "this node has given up the state");
 	node_engine_discard(s->node, s->engine);
 	s->engine = NULL;
 	sync_abandon(s);
@@ -505,6 +506,7 @@ void space_progress(struct space *s)
 	if (!s->leaving && !space_attributes_match(s, &s->want)) {
 		attributes_refuse(s);
 	}
+	space_trace_progress(s);
 	if (space_serving(s)) {
 		carrier_progress(s);
 	} else {

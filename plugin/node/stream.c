@@ -161,6 +161,7 @@ void stream_apply(struct space *s, struct engine_op *op)
 
 	engine_effects_clear(&s->effects);
 	engine_apply(s->engine, op, &s->effects);
+	space_trace_op(s, op);
 	n->counters[COUNTER_OPS_APPLIED]++;
 	if (op->nodeid == n->config.nodeid && op->incarnation == s->incarnation) {
 		session_op_applied(s, op);
@@ -314,6 +315,7 @@ static bool deliver_op(struct space *s, struct member *m, const struct wire_head
 
 	if (older || !m->carrier) {
 		s->node->counters[COUNTER_DROPPED_EPOCH]++;
+		space_trace_message(s, true, m, (uint8_t)h->type, b->bytes_size);
 		return true;
 	}
 	if (h->type == WIRE_OPS && !ops_valid(b->bytes, b->bytes_size)) {
@@ -322,6 +324,7 @@ static bool deliver_op(struct space *s, struct member *m, const struct wire_head
 	}
 	if (s->state == SPACE_STOPPED) {
 		hold(s, m, h->type, b->bytes, b->bytes_size);
+		space_trace_message(s, false, m, (uint8_t)h->type, b->bytes_size);
 	} else if (h->type == WIRE_LEAVE) {
 		leave_apply(s, m);
 	} else {

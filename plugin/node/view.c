@@ -32,6 +32,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/digest.h"
 #include "plugin/node/node_private.h"
+#include "plugin/node/trace.h"
 
 /* --- membership events ------------------------------------------------------------------ */
 
@@ -85,6 +86,7 @@ static void view_changed(struct space *s)
 	}
 	s->node->counters[COUNTER_VIEWS]++;
 	s->view = view_next(s->view, s);
+	space_trace_view(s, TRACE_VIEW_CHANGE);
 	s->state = SPACE_STOPPED;
 	s->view_seq = engine_seq(s->engine);
 	s->view_digest = view_digest(s);
@@ -433,9 +435,11 @@ static void view_point(struct space *s, uint64_t base)
 	s->node->counters[COUNTER_VIEW_POINTS]++;
 	if (base) {
 		engine_seq_raise(s->engine, base);
+		space_trace_raise(s, base);
 		session_untold_renew(s, engine_seq(s->engine));
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
+	space_trace_view(s, TRACE_VIEW_POINT);
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
 				.flags = base ? LOCKSTEP_LKF_IVVALBLK : 0,
 				.members = ids,
@@ -556,6 +560,7 @@ static void recovery_point_try(struct space *s)
 	ls_assert(s->generation != UINT32_MAX);
 	s->state = SPACE_RUNNING;
 	s->node->counters[COUNTER_RECOVERY_POINTS]++;
+	space_trace_view(s, TRACE_RECOVERY_POINT);
 	struct engine_op op = { .type = ENGINE_OP_NODES_REMOVE,
 				.members = ids,
 				.members_count = ids_count };

@@ -61,7 +61,7 @@ answers() {
 	lockstep status >/dev/null 2>&1
 }
 
-# A daemon that was killed is started by calling this again.
+# daemon_start [CONFIGURATION_LINE...]: a daemon that was killed is started by calling this again.
 daemon_start() {
 	cat >"$tmp/lockstep.conf" <<-END
 	[daemon]
@@ -73,6 +73,7 @@ daemon_start() {
 	run_dir = $tmp
 	state_dir = $tmp
 	END
+	[ $# = 0 ] || printf '%s\n' "$@" >>"$tmp/lockstep.conf"
 	"$top_builddir/lockstepd" --standalone --foreground --config "$tmp/lockstep.conf" >>"$tmp/daemon.log" 2>&1 &
 	daemon_pid=$!
 	echo "$daemon_pid" >"$tmp/daemon.pid"

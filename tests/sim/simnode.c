@@ -397,6 +397,8 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_REPLY:
 	case NODE_ACTION_SPACE_FAILED:
 		break; /* clients here adopt nothing, and ask for no attributes */
+	case NODE_ACTION_TRACE:
+		break;
 	case NODE_ACTION_LOG:
 		story_tell(s->w, "node %u: log <%u> %.*s", s->host + 1, act->value, (int)act->size,
 			   (const char *)act->data);

@@ -305,6 +305,8 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 	case NODE_ACTION_REPLY:
 	case NODE_ACTION_SPACE_FAILED:
 		break;
+	case NODE_ACTION_TRACE:
+		break;
 	case NODE_ACTION_LOG:
 		if (getenv("NODE_LOG")) {
 			printf("# %u: %.*s\n", id, (int)a->size, (const char *)a->data);

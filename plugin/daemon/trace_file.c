@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* See trace_file.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "lib/base/assert.h"
+#include "lib/base/list.h"
+#include "plugin/daemon/daemon.h"
+#include "plugin/daemon/log.h"
+#include "plugin/daemon/settings.h"
+#include "plugin/daemon/trace_file.h"
+#include "plugin/node/trace.h"
+
+#define STACK_BYTES 131072
+#define QUEUE_BYTES_MAX (16u << 20) /* beside one snapshot */
+
+struct chunk {
+	struct list link;
+	char space[LOCKSTEP_SPACE_MAX + 1];
+	bool begin;
+	size_t size;
+	uint8_t data[];
+};
+
+/* One lockspace. `fd` is the thread's, the rest the loop's. */
+struct trace_file {
+	struct list link;
+	char space[LOCKSTEP_SPACE_MAX + 1];
+	uint64_t written; /* since its BEGIN */
+	bool gap;         /* records were dropped: nothing but a BEGIN may follow */
+};
+
+struct open_file {
+	struct list link;
+	char space[LOCKSTEP_SPACE_MAX + 1];
+	int fd;
+};
+
+struct trace_files {
+	struct daemon *daemon;
+	int dir_fd;
+	struct list files;
+	bool broken; /* records were dropped: all traces begin anew when the queue is empty */
+	int reported;
+	pthread_t writer;
+	bool started;
+	struct list open; /* the thread's */
+	pthread_mutex_t mutex; /* of everything below */
+	pthread_cond_t wake;
+	struct list queue;
+	size_t queued;
+	bool quit;
+	int error;
+};
+
+/* --- the thread ---------------------------------------------------------------------------- */
+
+static struct open_file *file_of(struct trace_files *t, const char *space)
+{
+	struct open_file *f;
+
+	list_for_each (pos, &t->open) {
+		f = list_entry(pos, struct open_file, link);
+		if (strcmp(f->space, space) == 0) {
+			return f;
+		}
+	}
+	f = calloc(1, sizeof(*f));
+	ls_assert(f);
+	memcpy(f->space, space, sizeof(f->space));
+	f->fd = -1;
+	list_push_tail(&t->open, &f->link);
+	return f;
+}
+
+static int file_begin(struct trace_files *t, struct open_file *f)
+{
+	char now[LOCKSTEP_SPACE_MAX + 16];
+	char older[LOCKSTEP_SPACE_MAX + 16];
+
+	snprintf(now, sizeof(now), "%s.trace", f->space);
+	snprintf(older, sizeof(older), "%s.trace.1", f->space);
+	if (f->fd >= 0) {
+		close(f->fd);
+	}
+	if (renameat(t->dir_fd, now, t->dir_fd, older) != 0 && errno != ENOENT) {
+		f->fd = -1;
+		return -errno;
+	}
+	f->fd = openat(t->dir_fd, now, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	return f->fd < 0 ? -errno : 0;
+}
+
+static int chunk_write(struct trace_files *t, const struct chunk *c)
+{
+	struct open_file *f = file_of(t, c->space);
+	size_t done = 0;
+	int rc = c->begin ? file_begin(t, f) : 0;
+
+	while (rc == 0 && f->fd >= 0 && done < c->size) {
+		ssize_t n = write(f->fd, c->data + done, c->size - done);
+
+		if (n < 0 && errno != EINTR) {
+			rc = -errno;
+			/* Half a record may be there: nothing may follow it. */
+			close(f->fd);
+			f->fd = -1;
+		} else if (n > 0) {
+			done += (size_t)n;
+		}
+	}
+	return rc;
+}
+
+static void *writer_main(void *arg)
+{
+	struct trace_files *t = arg;
+
+	pthread_mutex_lock(&t->mutex);
+	for (;;) {
+		while (list_empty(&t->queue) && !t->quit) {
+			pthread_cond_wait(&t->wake, &t->mutex);
+		}
+		if (list_empty(&t->queue)) {
+			break;
+		}
+		struct chunk *c = list_entry(t->queue.next, struct chunk, link);
+
+		list_remove(&c->link);
+		pthread_mutex_unlock(&t->mutex);
+		int rc = chunk_write(t, c);
+
+		pthread_mutex_lock(&t->mutex);
+		t->queued -= c->size;
+		if (rc != 0) {
+			t->error = rc;
+		}
+		free(c);
+	}
+	pthread_mutex_unlock(&t->mutex);
+	return NULL;
+}
+
+static int writer_start(struct trace_files *t)
+{
+	struct sched_param param = { 0 };
+	pthread_attr_t attr;
+	sigset_t all;
+	sigset_t before;
+	int rc;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
+	pthread_attr_setschedparam(&attr, &param);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&t->writer, &attr, writer_main, t);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attr);
+	t->started = rc == 0;
+	return -rc;
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
+int trace_files_open(struct daemon *d, struct trace_files **ret)
+{
+	struct trace_files *t;
+	int rc;
+
+	*ret = NULL;
+	if (!d->settings->trace_dir) {
+		return 0;
+	}
+	t = calloc(1, sizeof(*t));
+	ls_assert(t);
+	t->daemon = d;
+	list_init(&t->files);
+	list_init(&t->open);
+	list_init(&t->queue);
+	pthread_mutex_init(&t->mutex, NULL);
+	pthread_cond_init(&t->wake, NULL);
+	t->dir_fd = open(d->settings->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rc = t->dir_fd < 0 ? -errno : writer_start(t);
+	if (rc != 0) {
+		(void)trace_files_free(t);
+		return rc;
+	}
+	*ret = t;
+	return 0;
+}
+
+struct trace_files *trace_files_free(struct trace_files *t)
+{
+	if (!t) {
+		return NULL;
+	}
+	if (t->started) {
+		pthread_mutex_lock(&t->mutex);
+		t->quit = true;
+		pthread_cond_signal(&t->wake);
+		pthread_mutex_unlock(&t->mutex);
+		pthread_join(t->writer, NULL);
+	}
+	list_for_each_safe (pos, &t->files) {
+		free(list_entry(pos, struct trace_file, link));
+	}
+	list_for_each_safe (pos, &t->open) {
+		struct open_file *f = list_entry(pos, struct open_file, link);
+
+		if (f->fd >= 0) {
+			close(f->fd);
+		}
+		free(f);
+	}
+	if (t->dir_fd >= 0) {
+		close(t->dir_fd);
+	}
+	pthread_cond_destroy(&t->wake);
+	pthread_mutex_destroy(&t->mutex);
+	free(t);
+	return NULL;
+}
+
+static struct trace_file *trace_of(struct trace_files *t, const char *space)
+{
+	struct trace_file *f;
+
+	list_for_each (pos, &t->files) {
+		f = list_entry(pos, struct trace_file, link);
+		if (strcmp(f->space, space) == 0) {
+			return f;
+		}
+	}
+	f = calloc(1, sizeof(*f));
+	ls_assert(f);
+	snprintf(f->space, sizeof(f->space), "%s", space);
+	list_push_tail(&t->files, &f->link);
+	return f;
+}
+
+void trace_files_write(struct trace_files *t, const struct node_action *a)
+{
+	struct trace_file *f;
+	struct chunk *c;
+	bool full;
+
+	if (!t) {
+		return;
+	}
+	f = trace_of(t, a->name);
+	if (t->broken || (f->gap && a->value != TRACE_BEGIN)) {
+		f->gap = true;
+		return;
+	}
+	c = malloc(sizeof(*c) + a->size);
+	ls_assert(c);
+	memcpy(c->space, f->space, sizeof(c->space));
+	c->begin = a->value == TRACE_BEGIN;
+	c->size = a->size;
+	memcpy(c->data, a->data, a->size);
+	pthread_mutex_lock(&t->mutex);
+	full = t->queued > QUEUE_BYTES_MAX;
+	if (!full) {
+		list_push_tail(&t->queue, &c->link);
+		t->queued += c->size;
+		pthread_cond_signal(&t->wake);
+	}
+	pthread_mutex_unlock(&t->mutex);
+	if (full) {
+		free(c);
+		f->gap = true;
+		t->broken = true;
+		qb_log(LOG_WARNING, "traces are written too slowly: what is missing is begun anew");
+		return;
+	}
+	f->gap = false;
+	f->written = a->value == TRACE_BEGIN ? 0 : f->written + a->size;
+	if (f->written > t->daemon->settings->trace_bytes / 2) {
+		f->written = 0;
+		node_trace_restart(t->daemon->node, f->space);
+	}
+}
+
+void trace_files_tick(struct trace_files *t)
+{
+	int error;
+	bool empty;
+
+	if (!t) {
+		return;
+	}
+	pthread_mutex_lock(&t->mutex);
+	error = t->error;
+	empty = t->queued == 0;
+	pthread_mutex_unlock(&t->mutex);
+	if (error != t->reported) {
+		t->reported = error;
+		qb_log(LOG_ERR, "cannot write traces to %s: %s", t->daemon->settings->trace_dir,
+		       strerror(-error));
+	}
+	if (t->broken && empty && t->daemon->node) {
+		list_for_each (pos, &t->files) {
+			node_trace_restart(t->daemon->node, list_entry(pos, struct trace_file, link)->space);
+		}
+		t->broken = false; /* their END is dropped as well: there is a gap before it */
+	}
+}
