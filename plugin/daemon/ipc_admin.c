@@ -484,7 +484,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	const struct admin *admin = qb_ipcs_context_get(c);
 	struct qb_ipc_request_header header;
 
-	if (!admin || size < sizeof(header) || size > IPC_MESSAGE_MAX) {
+	if (!admin || size < sizeof(header) || size > IPC_MESSAGE_MAX || !ipc_size_fits(c, size)) {
 		return 0;
 	}
 	memcpy(a->in, data, size);

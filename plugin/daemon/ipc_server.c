@@ -194,6 +194,13 @@ int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool ag
 	return again && open->space_flags & LOCKSTEP_LSFL_NEWEXCL ? EEXIST : 0;
 }
 
+bool ipc_size_fits(qb_ipcs_connection_t *c, size_t size)
+{
+	int32_t max = qb_ipcs_connection_get_buffer_size(c);
+
+	return max > 0 && size <= (size_t)max;
+}
+
 int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size)
 {
 	struct qb_ipc_response_header header = {
@@ -841,7 +848,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	int32_t id;
 
 	/* @size is what the client wrote in the header, and it can still change the bytes. */
-	if (!session || size < sizeof(header) || size > IPC_MESSAGE_MAX) {
+	if (!session || size < sizeof(header) || size > IPC_MESSAGE_MAX || !ipc_size_fits(c, size)) {
 		return 0;
 	}
 	memcpy(session->server->in, data, size);

@@ -52,6 +52,8 @@ struct node_attributes ipc_open_attributes(const struct ipc_open *open);
  * errno. */
 int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool again);
 void ipc_poll_handlers_set(struct daemon *d, qb_ipcs_service_t *service);
+/* May a message have that size? What a client claims beyond its own ring lies in memory of others. */
+bool ipc_size_fits(qb_ipcs_connection_t *c, size_t size);
 /* libqb's header and @size bytes of body. 0 or a negative errno of libqb. */
 int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size);
 
