@@ -262,6 +262,24 @@ static void get_lock_wait(struct engine *e, struct cursor *in, struct lock *lock
 	}
 }
 
+/* R-Q-1. What is counted about a queue is counted by mode, so this comes before the lock is on one. */
+static bool queue_takes(uint8_t queue, int granted, int requested)
+{
+	bool holds = granted != LOCKSTEP_LOCK_IV;
+	bool asks = requested != LOCKSTEP_LOCK_IV;
+
+	switch (queue) {
+	case ENGINE_QUEUE_GRANTED:
+		return holds && !asks;
+	case ENGINE_QUEUE_CONVERT:
+		return holds && asks;
+	case ENGINE_QUEUE_WAIT:
+		return !holds && asks;
+	default:
+		return false;
+	}
+}
+
 /* Returns the lock, on its queue, or NULL when the cursor is failed. */
 static struct lock *get_lock(struct engine *e, struct cursor *in, struct resource *r)
 {
@@ -275,7 +293,7 @@ static struct lock *get_lock(struct engine *e, struct cursor *in, struct resourc
 	int requested = get_mode(in);
 	struct session *s = session_find(e, nodeid, incarnation, number);
 
-	fail_unless(in, queue >= ENGINE_QUEUE_GRANTED && queue <= ENGINE_QUEUE_WAIT);
+	fail_unless(in, queue_takes(queue, granted, requested));
 	fail_unless(in, s != NULL);
 	fail_unless(in, !lock_find(e, nodeid, incarnation, lkid));
 	if (!cursor_ok(in)) {

@@ -22,8 +22,8 @@
  * and one image per joiner of a burst that never gets through.) A donor that departs voids its
  * chunks; the next lowest carrier begins again. So does the donor itself when its writer has failed.
  *
- *   image     u64 digest of everything, u32 size of the view part, view_state_encode(),
- *             engine_snapshot_write()
+ *   image     u64 digest of the replicated state and of the bytes of the view part, of which some are in no
+ *             digest; u32 size of the view part, view_state_encode(), engine_snapshot_write()
  */
 #include "config.h"
 
@@ -32,6 +32,7 @@
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/digest.h"
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
@@ -108,6 +109,11 @@ void sync_image_handed_out(struct node *n, uint64_t image)
 	}
 }
 
+static uint64_t image_digest(const struct space *s, const void *view, size_t view_size)
+{
+	return view_digest(s) + base_digest64(view, view_size, 7);
+}
+
 int node_image_write(const struct node *n, uint64_t image, node_sink *sink, void *arg)
 {
 	struct space *s;
@@ -119,7 +125,7 @@ int node_image_write(const struct node *n, uint64_t image, node_sink *sink, void
 		return -ENOENT;
 	}
 	view_state_encode(s, &view);
-	buf_put_u64(&out, view_digest(s));
+	buf_put_u64(&out, image_digest(s, view.data, view.size));
 	buf_put_u32(&out, (uint32_t)view.size);
 	buf_put_bytes(&out, view.data, view.size);
 	sink(arg, out.data, out.size);
@@ -573,14 +579,19 @@ static bool image_load(struct space *s)
 {
 	struct cursor in = cursor_make(s->image_head.data, s->image_head.size);
 	uint64_t digest = cursor_get_u64(&in);
+	uint32_t view_size = cursor_get_u32(&in);
+	const uint8_t *view = s->image_head.data + in.offset;
 	struct engine *engine = NULL;
 
-	(void)cursor_get_u32(&in);
+	if (!cursor_ok(&in) || cursor_left(&in) != view_size) {
+		return false;
+	}
 	if (engine_reader_end(s->reader, &engine)) {
 		return false;
 	}
 	s->engine = engine;
-	if (view_state_decode(s, &in) || !cursor_end(&in) || view_digest(s) != digest) {
+	if (view_state_decode(s, &in) || !cursor_end(&in) ||
+	    image_digest(s, view, view_size) != digest) {
 		node_engine_discard(s->node, s->engine);
 		s->engine = NULL;
 		return false;

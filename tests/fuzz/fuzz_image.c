@@ -145,13 +145,16 @@ static void act(struct rig *r, size_t host, const struct node_action *a)
 	}
 }
 
-static void drain(struct rig *r, size_t host)
+static bool drain(struct rig *r, size_t host)
 {
 	struct node_action a;
+	bool busy = false;
 
 	while (node_action_next(r->nodes[host], &a)) {
+		busy |= a.type != NODE_ACTION_LOG;
 		act(r, host, &a);
 	}
+	return busy;
 }
 
 static void deliver_one(struct rig *r)
@@ -164,7 +167,7 @@ static void deliver_one(struct rig *r)
 			node_message(r->nodes[i], r->groups[i][m.kind], m.from + 1, 100 + m.from, m.bytes,
 				     m.size);
 			if (node_urgent(r->nodes[i])) {
-				drain(r, i);
+				(void)drain(r, i);
 			}
 		}
 	}
@@ -173,12 +176,15 @@ static void deliver_one(struct rig *r)
 
 static void run(struct rig *r)
 {
-	for (int turn = 0; turn < TURNS; turn++) {
+	bool busy = true;
+
+	for (int turn = 0; turn < TURNS && busy; turn++) {
+		busy = r->queued > 0;
 		for (size_t i = 0; i < HOSTS; i++) {
 			node_flush(r->nodes[i]);
-			drain(r, i);
+			busy |= drain(r, i);
 		}
-		if (r->queued > 0) {
+		while (r->queued > 0) {
 			deliver_one(r);
 		}
 	}
