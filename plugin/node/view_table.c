@@ -251,6 +251,38 @@ uint64_t view_group_key(const struct space *s)
 
 /* --- snapshot of the view --------------------------------------------------------------- */
 
+/* The ring at this point of the stream: what a joiner replays is judged in the rings of then, not in that of
+ * now (which ready counts, who is a ghost). */
+static void ring_encode(const struct space *s, struct buf *out)
+{
+	buf_put_u8(out, (uint8_t)((s->ring_known ? 1 : 0) | (s->totem_pending ? 2 : 0)));
+	buf_put_u32(out, s->ring.nodeid);
+	buf_put_u64(out, s->ring.seq);
+	buf_put_u16(out, (uint16_t)s->ring_nodes_count);
+	for (size_t i = 0; i < s->ring_nodes_count; i++) {
+		buf_put_u32(out, s->ring_nodes[i]);
+	}
+}
+
+static void ring_decode(struct space *s, struct cursor *in)
+{
+	uint8_t flags = cursor_get_u8(in);
+
+	s->ring_known = flags & 1;
+	s->totem_pending = flags & 2;
+	s->ring.nodeid = cursor_get_u32(in);
+	s->ring.seq = cursor_get_u64(in);
+	uint16_t count = cursor_get_u16(in);
+
+	s->ring_nodes_count = 0;
+	if (count > LOCKSTEP_NODES_MAX || flags > 3) {
+		cursor_fail(in);
+	}
+	for (uint16_t i = 0; cursor_ok(in) && i < count; i++) {
+		s->ring_nodes[s->ring_nodes_count++] = cursor_get_u32(in);
+	}
+}
+
 void view_state_encode(const struct space *s, struct buf *out)
 {
 	buf_put_u64(out, s->epoch);
@@ -298,6 +330,7 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u64(out, l->incarnation);
 		buf_put_u8(out, (uint8_t)((l->marked ? 1 : 0) | (l->fenced ? 2 : 0)));
 	}
+	ring_encode(s, out);
 }
 
 static void nodeset_decode(struct nodeset *set, struct cursor *in)
@@ -383,5 +416,6 @@ int view_state_decode(struct space *s, struct cursor *in)
 			l->fenced = flags & 2;
 		}
 	}
+	ring_decode(s, in);
 	return cursor_ok(in) ? 0 : -EBADMSG;
 }
