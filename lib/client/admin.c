@@ -374,11 +374,11 @@ static int create_once(struct lockstep_admin *a, struct ipc_open *open, int64_t 
 	return error ? error : -(int)result.error;
 }
 
-int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space,
-				     const struct lockstep_options *options)
+int client_space_create(struct lockstep_admin *a, const char *space,
+			const struct lockstep_options *options, uint8_t personality)
 {
 	int64_t deadline = transport_deadline(a->timeout_ms);
-	struct ipc_open open = { .tag = 0 };
+	struct ipc_open open = { .personality = personality };
 	struct ipc_query ready = { 0 };
 	struct ipc_result result;
 
@@ -400,6 +400,12 @@ int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space
 		error = verb_call(a, IPC_MSG_SPACE_STATUS, &ready, deadline, &result);
 	} while (error == -EINPROGRESS && transport_pause(deadline, READY_POLL_MS));
 	return error == -EINPROGRESS ? -ETIMEDOUT : error;
+}
+
+int lockstep_admin_space_create_with(struct lockstep_admin *a, const char *space,
+				     const struct lockstep_options *options)
+{
+	return client_space_create(a, space, options, 0);
 }
 
 int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,

@@ -22,6 +22,7 @@
 /* A daemon that does not answer for so long is as good as gone. It answers before anything is
  * ordered, so this has nothing to do with how long a lock is waited for. */
 #define SUBMIT_TIMEOUT_MS 30000
+#define CLOSE_TIMEOUT_MS 5000
 #define CANCEL_RETRY_MS 10
 #define OPEN_RETRY_MS 20
 #define SPACE_FLAGS                                                                                \
@@ -76,6 +77,15 @@ void options_open(const struct lockstep_options *o, struct ipc_open *open)
 	if (o->cluster_name) {
 		memcpy(open->cluster, o->cluster_name, strlen(o->cluster_name));
 	}
+}
+
+static uint32_t pack_begin(struct lockstep_session *ls)
+{
+	uint32_t tag = transport_tag(ls->transport);
+
+	buf_clear(&ls->out);
+	ipc_tag_encode(&ls->out, tag);
+	return tag;
 }
 
 /* --- open and close ---------------------------------------------------------------------- */
@@ -208,6 +218,26 @@ int lockstep_open(const char *space, unsigned int flags, const struct lockstep_o
 	return client_open(space, flags, options, 0, ret);
 }
 
+/*
+ * The daemon takes a connection that breaks for the end of a session only when nobody has it open any
+ * more, and children of this process may have it. So it is told, and the session's end is on its way
+ * when this returns: a release of the lockspace that comes later meets no lock of ours.
+ */
+static void goodbye(struct lockstep_session *ls)
+{
+	const uint8_t *body;
+	size_t size;
+
+	if (!ls->transport || !ls->session || session_is_lost(ls->session) ||
+	    session_lvb_len(ls->session) == 0) {
+		return;
+	}
+	uint32_t tag = pack_begin(ls);
+
+	(void)transport_call(ls->transport, IPC_MSG_CLOSE, tag, &ls->out,
+			     transport_deadline(CLOSE_TIMEOUT_MS), &body, &size);
+}
+
 void lockstep_close(struct lockstep_session *s)
 {
 	if (!s) {
@@ -215,6 +245,7 @@ void lockstep_close(struct lockstep_session *s)
 	}
 	/* The routine that is running would return into freed memory. */
 	ls_assert(!s->session || !session_delivering(s->session));
+	goodbye(s);
 	(void)transport_free(s->transport);
 	(void)session_free(s->session);
 	buf_done(&s->out);
@@ -236,6 +267,13 @@ int lockstep_lost_set(struct lockstep_session *s, void *arg, lockstep_lost_fn lo
 int lockstep_lvb_length(const struct lockstep_session *s)
 {
 	return session_lvb_len(s->session);
+}
+
+void client_disconnect(struct lockstep_session *s)
+{
+	goodbye(s);
+	session_lose(s->session, ENOTCONN);
+	s->transport = transport_free(s->transport);
 }
 
 struct session *client_session(const struct lockstep_session *s)
@@ -318,15 +356,6 @@ static bool adopts(const struct ipc_submit *submit)
 		       LOCKSTEP_LKF_ORPHAN;
 }
 
-static uint32_t pack_begin(struct lockstep_session *ls)
-{
-	uint32_t tag = transport_tag(ls->transport);
-
-	buf_clear(&ls->out);
-	ipc_tag_encode(&ls->out, tag);
-	return tag;
-}
-
 static int results_decode(const uint8_t *body, size_t size, struct ipc_result *results,
 			  size_t count)
 {
@@ -373,11 +402,9 @@ int client_submit(struct lockstep_session *ls, const struct ipc_submit *submit,
 	int error = pack_call(ls, tag, adopts(submit), 1, &result);
 
 	*ret_fatal = error == -ENOTCONN || (error == 0 && result.error == ENOTCONN);
-	if (error == 0 && result.error) {
-		error = -(int)result.error;
-	}
 	if (error == 0) {
 		*ret_result = result;
+		error = -(int)result.error;
 	}
 	return error;
 }

@@ -10,6 +10,7 @@
 struct ipc_open;
 struct ipc_result;
 struct ipc_submit;
+struct lockstep_admin;
 struct lockstep_options;
 struct lockstep_session;
 struct session;
@@ -28,6 +29,11 @@ bool space_name_valid(const char *space);
 /* lockstep_open() of a session with enum engine_personality @personality (R-PROC-6). */
 int client_open(const char *space, unsigned int flags, const struct lockstep_options *options,
 		uint8_t personality, struct lockstep_session **ret);
+/* Ends the session with the daemon; what is left is lost, and to be closed. */
+void client_disconnect(struct lockstep_session *s);
+/* lockstep_admin_space_create_with(), which a libdlm program means differently (R-DLK-1). */
+int client_space_create(struct lockstep_admin *a, const char *space,
+			const struct lockstep_options *options, uint8_t personality);
 struct session *client_session(const struct lockstep_session *s);
 /* Takes in everything that is here before anything is delivered, so that a loss overtakes what was
  * sent ahead of it (R-LOST-1). */

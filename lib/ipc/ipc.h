@@ -55,6 +55,7 @@ enum ipc_message {
 	IPC_MSG_OPEN = 1,   /* sessions */
 	IPC_MSG_SUBMIT = 2,
 	IPC_MSG_OPEN_STATUS = 3, /* is my session ready yet? (also pushed as an event) */
+	IPC_MSG_CLOSE = 4,  /* a tag only: my session ends, whoever still has the connection open */
 	IPC_EVENT = 16,
 	IPC_MSG_STATUS = 32, /* admin */
 	IPC_MSG_SPACES = 33,
@@ -133,7 +134,8 @@ struct ipc_result {
 	uint32_t error;
 	uint32_t lkid;    /* SUBMIT of a new request */
 	uint32_t value;   /* OPEN: lvb_len; NODE_ID: nodeid; RELEASE: remaining create count; a purge: 1
-			   * when it took the session's own locks */
+			   * when it took the session's own locks; an adoption: 1 when its error is the
+			   * cluster's answer and not the daemon's pushing back */
 	bool completes;   /* SUBMIT: a completion event will come (not for a cancel of an idle lock) */
 	uint64_t token;   /* SUBMIT that adopted an orphan: its token, as no completion comes */
 };

@@ -517,6 +517,7 @@ static void adopted(struct session *session, const struct node_action *a)
 
 	ls_assert(session->answer_missing > 0 && a->value < session->answer_count);
 	result->error = (uint32_t)a->status;
+	result->value = 1;
 	result->lkid = a->lkid;
 	result->token = a->token;
 	if (--session->answer_missing == 0) {
@@ -838,6 +839,32 @@ static void open_status_process(const struct session *session, const void *body,
 	}
 }
 
+/* The client says good-bye: R-PROC-1 now, without looking who has the socket besides (children of a
+ * program that forked). The connection is good for nothing any more. */
+static void close_process(struct session *session, const void *body, size_t size,
+			  struct ipc_result *result)
+{
+	struct cursor in = cursor_make(body, size);
+	struct daemon *d = session->server->daemon;
+
+	if (ipc_tag_decode(&in, &result->tag) != 0 || !cursor_end(&in)) {
+		result->error = EBADMSG;
+	} else if (session->state != SESSION_READY || session->killing ||
+		   session->answer_missing > 0) {
+		result->error = ENOTCONN;
+	} else {
+		if (session->bound) {
+			clients_file_remove(d->clients, &session->peer);
+			session->bound = false;
+		}
+		if (d->node) {
+			node_session_close(d->node, session->conn);
+			daemon_dirty(d);
+		}
+		session->state = SESSION_LOST;
+	}
+}
+
 static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	struct session *session = qb_ipcs_context_get(c);
@@ -866,6 +893,9 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		return 0;
 	case IPC_MSG_OPEN_STATUS:
 		open_status_process(session, body, size, &result);
+		break;
+	case IPC_MSG_CLOSE:
+		close_process(session, body, size, &result);
 		break;
 	default:
 		result.error = EOPNOTSUPP;

@@ -13,7 +13,8 @@ BEGIN {
 	# What queries answer is declared once, in lockstep.h, and travels in these messages.
 	part_set("lib/ipc", "base ipc", "types api")
 	part_set("lib/client", "base ipc client", "types api")
-	part_set("lib/dlm", "base client dlm", "types api")
+	# It decides itself when what of a session's events is delivered.
+	part_set("lib/dlm", "base ipc client dlm", "types api")
 	part_set("plugin/engine", "base engine", "types")
 	part_set("plugin/node", "base ipc engine node", "types")
 	part_set("plugin/daemon", "base ipc engine node daemon", "types")
