@@ -631,6 +631,37 @@ static void a_lock_goes_from_node_to_node(void **state)
 	expect_equal(b, 1, 3);
 }
 
+static void told_are(const struct bus *b, int casts_1, int casts_2, int casts_3, int basts_1)
+{
+	assert_int_equal(b->hosts[1].cast_count, casts_1);
+	assert_int_equal(b->hosts[2].cast_count, casts_2);
+	assert_int_equal(b->hosts[3].cast_count, casts_3);
+	assert_int_equal(b->hosts[1].bast_count, basts_1);
+	assert_int_equal(b->hosts[2].bast_count, 0);
+	assert_int_equal(b->hosts[3].bast_count, 0);
+}
+
+/* R-DET-3: each of three equal replicas has the effect, the owner's alone makes a callback of it,
+ * also where it was another node's op that brought it about. */
+static void an_effect_is_delivered_by_the_owners_node_alone(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkids[4] = { 0 };
+
+	for (uint32_t node = 1; node <= 3; node++) {
+		open_session(b, node, 10 * node);
+	}
+	submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &lkids[1]);
+	told_are(b, 1, 0, 0, 0);
+	submit(b, 2, 20, ENGINE_OP_LOCK, 3, 0, "r", NULL, &lkids[2]);
+	told_are(b, 1, 0, 0, 1);
+	submit(b, 3, 30, ENGINE_OP_LOCK, 3, LOCKSTEP_LKF_NOQUEUE, "r", NULL, &lkids[3]);
+	told_are(b, 1, 0, 1, 1);
+	submit(b, 1, 10, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &lkids[1]);
+	told_are(b, 2, 1, 1, 1);
+	expect_equal(b, 1, 3);
+}
+
 /* R-REC-4, R-REC-7: the others go on, what the dead node holds waits for its fencing. */
 static void a_crashed_holder_keeps_its_lock_until_it_is_acknowledged(void **state)
 {
@@ -1103,6 +1134,7 @@ int main(void)
 		cmocka_unit_test(a_lockspace_is_not_formed_while_a_configured_node_is_unknown),
 		TEST(three_nodes_form_one_lockspace),
 		TEST(a_lock_goes_from_node_to_node),
+		TEST(an_effect_is_delivered_by_the_owners_node_alone),
 		TEST(a_crashed_holder_keeps_its_lock_until_it_is_acknowledged),
 		TEST(a_reboot_is_as_good_as_fencing),
 		TEST(a_cut_off_holder_is_killed_before_its_lock_goes_on),
