@@ -38,7 +38,9 @@ static void apply_view(struct engine *e, uint8_t node, struct engine_effects *ef
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct engine_config config = { .lvb_len = 8 };
+	struct engine_config config = { .lvb_len = 8,
+					.deadlock_wait_ms = 10000,
+					.xid_scope = size & 1 };
 	struct engine *e = engine_new(&config);
 	struct engine_effects effects = { .items = NULL };
 	struct buf again = { .data = NULL };

@@ -37,7 +37,25 @@ static bool find_locks(const struct engine_resource_info *info, void *arg)
 	return found->count < LOCKS_MAX;
 }
 
-/* Every second lock is unlocked, then all members are removed. */
+/* A search for each that waits, as it is on the wire. */
+static void search(struct engine *e, const struct found *found, struct engine_effects *effects)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		struct engine_op op;
+
+		memset(&op, 0, sizeof(op));
+		op.type = ENGINE_OP_DEADLOCK_SEARCH;
+		op.nodeid = found->locks[i].nodeid;
+		op.incarnation = found->locks[i].incarnation;
+		op.lkid = found->locks[i].lkid;
+		op.queued_seq = found->locks[i].queued_seq;
+		engine_effects_clear(effects);
+		engine_apply(e, &op, effects);
+	}
+	fuzz_expect(engine_check(e) == NULL);
+}
+
+/* Searches, then every second lock is unlocked, then all members are removed. */
 static void go_on(struct engine *e)
 {
 	struct engine_effects effects = { .items = NULL };
@@ -45,6 +63,7 @@ static void go_on(struct engine *e)
 	struct engine_op op;
 
 	engine_resources_visit(e, find_locks, &found);
+	search(e, &found, &effects);
 	for (size_t i = 0; i < found.count; i++) {
 		struct engine_member_id member = { .nodeid = found.locks[i].nodeid,
 						   .incarnation = found.locks[i].incarnation };
