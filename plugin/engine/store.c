@@ -177,7 +177,9 @@ void records_flush(struct engine *e)
  * bucket counts like a record. */
 static size_t table_free_some(struct engine *e, struct record_table *t, size_t budget)
 {
-	for (; t->size > 0 && budget > 0; budget--) {
+	/* With the last record it ends: a table that was made large for what a snapshot announced
+	 * (store_expect()) has buckets that were never touched. */
+	for (; t->count > 0 && budget > 0; budget--) {
 		struct record *record = t->buckets[t->size - 1];
 
 		if (!record) {
@@ -185,12 +187,14 @@ static size_t table_free_some(struct engine *e, struct record_table *t, size_t b
 			continue;
 		}
 		t->buckets[t->size - 1] = record->next;
+		t->count--;
 		if (record->kind == RECORD_LOCK) {
 			lock_wait_end(e, record_entry(record, struct lock));
 		}
 		record_free(e, record);
 	}
-	if (t->size == 0) {
+	if (t->count == 0) {
+		t->size = 0;
 		table_done(t);
 	}
 	return budget;
