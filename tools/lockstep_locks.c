@@ -74,12 +74,12 @@ static void wide_print(const struct lockstep_lock_info *lock, bool header)
 	char comm[ESCAPED_MAX(LOCKSTEP_COMM_MAX)], since[TEXT_MAX];
 
 	if (header) {
-		(void)printf("%-20s %-10s %-6s %-8s %6s %-8s %-8s %8s %8s %-16s %-12s %-23s %s\n",
+		(void)printf("%-20s %-10s %-6s %-8s %6s %-8s %-8s %8s %8s %-16s %-16s %-23s %s\n",
 			     "NAME", "STATE", "MODE", "NODE", "NODEID", "LKID", "SESSION", "PID",
 			     "UID", "COMMAND", "TOKEN", "TIME", "SINCE");
 	}
 	(void)printf("%-20s %-10s %-6s %-8s %6" PRIu32 " %08" PRIx32 " %-8" PRIu32 " %8" PRIu32
-		     " %8" PRIu32 " %-16s %-12" PRIu64 " %-23s %s",
+		     " %8" PRIu32 " %-16s %-16" PRIu64 " %-23s %s",
 		     bytes_escape(lock->name, lock->name_len, false, name),
 		     queue_text(lock->queue), modes_text(lock, modes, sizeof(modes)),
 		     node_text(lock->node_name, lock->nodeid, node, sizeof(node)), lock->nodeid,
@@ -96,10 +96,10 @@ static void narrow_print(const struct lockstep_lock_info *lock, bool header)
 	char comm[ESCAPED_MAX(LOCKSTEP_COMM_MAX)];
 
 	if (header) {
-		(void)printf("%-20s %-10s %-6s %-8s %-8s %-16s %-12s %s\n", "NAME", "STATE", "MODE",
+		(void)printf("%-20s %-10s %-6s %-8s %-8s %-16s %-16s %s\n", "NAME", "STATE", "MODE",
 			     "NODE", "PID", "COMMAND", "TOKEN", "SINCE");
 	}
-	(void)printf("%-20s %-10s %-6s %-8s %-8" PRIu32 " %-16s %-12" PRIu64 " %s",
+	(void)printf("%-20s %-10s %-6s %-8s %-8" PRIu32 " %-16s %-16" PRIu64 " %s",
 		     bytes_escape(lock->name, lock->name_len, false, name),
 		     queue_text(lock->queue), modes_text(lock, modes, sizeof(modes)),
 		     node_text(lock->node_name, lock->nodeid, node, sizeof(node)), lock->pid,
