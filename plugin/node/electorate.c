@@ -83,7 +83,8 @@ bool view_electorate_ok(const struct space *s, bool *ret_slow)
 	for (size_t i = 0; i < n->configured_count; i++) {
 		uint32_t id = n->configured[i];
 
-		if (!nodeset_has(&k, id) && !clean_here(s, id) && !nodeset_has(&s->slow_acked, id) &&
+		if (!nodeset_has(&k, id) && !clean_here(s, id) &&
+		    !nodeset_has(node_mutated(n, NODE_MUTATE_SLOW_ANY) ? &n->acked : &s->slow_acked, id) &&
 		    !(daemons_present(n, id) && daemons_accounted(n, s->name, id))) {
 			return false;
 		}

@@ -447,6 +447,7 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_LEAVES] = "leaves",
 		[COUNTER_SELF_LOST] = "self_lost",
 		[COUNTER_FOREIGN_SEEN] = "foreign_seen",
+		[COUNTER_DIGESTS] = "digests",
 		[COUNTER_DIGEST_MISMATCH] = "digest_mismatch",
 		[COUNTER_NUMBER_GAPS] = "number_gaps",
 		[COUNTER_EVICTIONS] = "evictions",

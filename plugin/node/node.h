@@ -71,6 +71,7 @@ struct node_config {
 	uint32_t spaces_max;        /* 64 */
 	uint32_t sessions_max;      /* on this node, 4096 */
 	uint32_t confirm_timeout_ms; /* R-STAB-4, 5000 */
+	uint32_t digest_interval;    /* ops between compared digests (R-DIG-1), 4096; equal on all nodes */
 	uint32_t chunk_bytes;       /* of a state image in one message, 16384; at most 32768 */
 	uint32_t chunk_window;      /* such messages on their way, 4 */
 	uint32_t replay_bytes;      /* of kept messages a joiner catches up with per flush, 65536 */
@@ -90,6 +91,29 @@ struct node_config {
 #define NODE_MUTATE_NO_RINGID    0x0020u
 #define NODE_MUTATE_STAB_CURRENT 0x0040u /* stable over the current view (R-STAB-1) */
 #define NODE_MUTATE_NO_LOST_KEEP 0x0080u /* lost members' locks removed at the view point */
+#define NODE_MUTATE_NO_INCARNATION 0x0100u /* messages of any incarnation of a process count (R-CPG-11) */
+#define NODE_MUTATE_FENCE_ANY    0x0200u /* fenced counts for any incarnation of the node (R-REC-6) */
+#define NODE_MUTATE_NO_HOLD      0x0400u /* ops are applied while STOPPED (R-REC-3) */
+#define NODE_MUTATE_HELD_DROP    0x0800u /* held ops are forgotten (R-REC-4 (6)) */
+#define NODE_MUTATE_RESEND_LATE  0x1000u /* what was dropped goes out after what is new (R-CPG-11) */
+#define NODE_MUTATE_NO_DIGEST    0x2000u /* differing replicas go on (R-DIG-2) */
+#define NODE_MUTATE_EARLY_GROWTH 0x4000u /* a joiner is in the electorate at once (R-VIEW-2) */
+#define NODE_MUTATE_EVICT_ANY    0x8000u /* an evict of an older view counts (R-STAB-4) */
+#define NODE_MUTATE_LEAVE_SHRINKS 0x10000u /* the leave op takes the leaver out of the electorate */
+#define NODE_MUTATE_SLOW_ANY     0x20000u /* the slow way takes any acknowledgement (R-VIEW-2) */
+#define NODE_MUTATE_DONOR_GONE   0x40000u /* chunks of a donor that departed count (R-CPG-4) */
+#define NODE_MUTATE_NO_RAISE     0x80000u /* a slow view point does not raise seq (R-TOK-2) */
+#define NODE_MUTATE_STABLE_HELD  0x100000u /* held ops are stable at the view point (R-STAB-3) */
+#define NODE_MUTATE_NO_RESERVE   0x200000u /* a forming starts its tokens at 1 (R-TOK-2) */
+#define NODE_MUTATE_LOST_LIVES   0x400000u /* rejoins while clients still believe (R-LOST-1) */
+#define NODE_MUTATE_NO_LVB_MARK  0x800000u /* a slow view point leaves values valid */
+#define NODE_MUTATE_FORM_ALONE   0x1000000u /* forms without word of absent nodes (R-COND-7) */
+#define NODE_MUTATE_READY_OLD    0x2000000u /* a ready of an older view counts (R-REC-4) */
+#define NODE_MUTATE_NOT_PREPARED 0x4000000u /* the recovery point does not wait for joiners (R-REC-5) */
+#define NODE_MUTATE_FOREIGN_STAYS 0x8000000u /* of two lineages that meet none gives up (R-MERGE-2) */
+#define NODE_MUTATE_NO_RENEW     0x10000000u /* untold grants keep their tokens over a slow view point */
+#define NODE_MUTATE_NO_NUMBERS   0x20000000u /* messages lost on the way go unnoticed (notes, rule 8) */
+#define NODE_MUTATE_CONFIRM_ANY  0x40000000u /* a confirm of another epoch counts (R-STAB-1) */
 
 struct node *node_new(const struct node_config *config);
 struct node *node_free(struct node *n);

@@ -85,6 +85,8 @@ struct member {
 	uint64_t ready_history;
 	uint64_t ready_base;
 	bool prepared;
+	uint64_t digest_seq;  /* the last digest it sent in this view (R-DIG-1); 0 none */
+	uint64_t digest;
 	bool sync_sent;       /* local: a sync-begin for it is on its way or in effect */
 	bool sync_again;      /* local: this node's was dropped or came to nothing: it sends another one */
 	uint64_t sync_donor;  /* local: incarnation of whoever sent the last one */
@@ -274,12 +276,19 @@ struct space {
 	uint32_t awaited_owner;
 	uint64_t awaited_seq_other;
 	uint64_t probe_number;     /* own message that shows that the ring delivers; 0 none out */
+	/* R-DIG-1: the last agreed point passed here. */
+	uint64_t digest_seq;
+	uint64_t digest;
+	bool digest_due;
 	uint64_t probe_ms;         /* when the last one was sent or came back */
 
 	/* sending */
 	uint64_t number;           /* last sent */
 	struct list sent;
 	size_t sent_count;
+	uint64_t unreturned;       /* number of the oldest own message that is out, */
+	uint64_t unreturned_ms;    /* since when it is, */
+	unsigned int unreturned_probes; /* and how many were sent after it for its sake */
 	size_t sent_ops_old;       /* sent OPS whose epoch is not the current one */
 	struct list resend;        /* struct pending */
 	struct list outbox;        /* struct pending */
@@ -397,6 +406,7 @@ enum counter {
 	COUNTER_LEAVES,
 	COUNTER_SELF_LOST,
 	COUNTER_FOREIGN_SEEN,
+	COUNTER_DIGESTS,
 	COUNTER_DIGEST_MISMATCH,
 	COUNTER_NUMBER_GAPS,
 	COUNTER_EVICTIONS,
@@ -524,6 +534,7 @@ void view_totem(struct space *s, struct node_ring ring, const uint32_t *nodes, s
 struct member *view_renounced(struct space *s, struct member *m);
 void view_hello(struct space *s, struct member *m, const struct wire_body *b);
 void view_ready(struct space *s, struct member *m, const struct wire_body *b);
+void view_digest_said(struct space *s, struct member *m, const struct wire_body *b);
 void view_prepared(struct space *s, struct member *m, const struct wire_body *b);
 void view_fenced(struct space *s, struct member *m, const struct wire_body *b);
 void view_synced(struct space *s, struct member *m);
@@ -558,6 +569,8 @@ void stream_stable_update(struct space *s);
 /* Who has not answered for longer than confirm_timeout_ms; NULL nobody. */
 struct member *stream_behind(struct space *s);
 void stream_release(struct space *s);
+/* An own message that Corosync has lost shows when a later one comes back: there is one in time. */
+void stream_unreturned(struct space *s);
 void stream_epoch_changed(struct space *s);
 void stream_sent_clear(struct space *s);
 void stream_pending_clear(struct list *head);

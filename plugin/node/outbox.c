@@ -54,6 +54,9 @@ void outbox_clear(struct space *s)
 static struct pending *first(struct space *s, bool *ret_resend)
 {
 	*ret_resend = !list_empty(&s->resend);
+	if (node_mutated(s->node, NODE_MUTATE_RESEND_LATE) && !list_empty(&s->outbox)) {
+		*ret_resend = false;
+	}
 	const struct list *head = *ret_resend ? &s->resend : &s->outbox;
 
 	return list_empty(head) ? NULL : list_entry(head->next, struct pending, item);

@@ -489,7 +489,7 @@ void session_lose_all(struct space *s, bool reset)
 		if (!reset && session->active) {
 			session_op(session, ENGINE_OP_SESSION_END);
 		}
-		if (!reset || granted == 0) {
+		if (!reset || granted == 0 || node_mutated(n, NODE_MUTATE_LOST_LIVES)) {
 			session_detach(session);
 			continue;
 		}

@@ -80,6 +80,7 @@ void space_state_clear(struct space *s)
 	s->hello_due = false;
 	s->ready_sent = false;
 	s->prepared_sent = false;
+	s->digest_due = false;
 	s->form_sent_key = 0;
 	s->reserve_target = 0;
 	s->image_heard_ms = 0;
@@ -307,7 +308,8 @@ static void form_progress(struct space *s)
 		return;
 	}
 	for (size_t i = 0; i < n->configured_count; i++) {
-		if (!daemons_accounted(n, s->name, n->configured[i])) {
+		if (!daemons_accounted(n, s->name, n->configured[i]) &&
+		    !node_mutated(n, NODE_MUTATE_FORM_ALONE)) {
 			return;
 		}
 	}
@@ -317,6 +319,10 @@ static void form_progress(struct space *s)
 		return;
 	}
 	struct wire_body body = { .key = key, .base = s->reserve_base };
+
+	if (node_mutated(n, NODE_MUTATE_NO_RESERVE)) {
+		body.base = 1;
+	}
 
 	form_attributes(&s->want, &body);
 
@@ -352,7 +358,8 @@ static void recovery_progress(struct space *s)
 	if (s->state != SPACE_RECOVERING) {
 		return;
 	}
-	if (!s->prepared_sent && view_all_carriers(s)) {
+	if (!s->prepared_sent &&
+	    (view_all_carriers(s) || node_mutated(s->node, NODE_MUTATE_NOT_PREPARED))) {
 		struct wire_body body = { .view = s->view };
 
 		s->prepared_sent = true;
@@ -408,6 +415,12 @@ static void carrier_progress(struct space *s)
 	wait_progress(s);
 	outbox_send(s);
 	leave_progress(s);
+	if (s->digest_due && s->state != SPACE_STOPPED) {
+		struct wire_body body = { .seq = s->digest_seq, .digest = s->digest };
+
+		s->digest_due = false;
+		stream_send(s, WIRE_DIGEST, &body, NULL);
+	}
 	stream_stable_update(s);
 	if (s->state != SPACE_STOPPED && s->confirm_wanted > s->confirm_sent) {
 		s->node->counters[COUNTER_CONFIRMS]++;
@@ -499,6 +512,7 @@ void space_progress(struct space *s)
 	if (s->hello_due && view_ring_key(s)) {
 		hello_send(s);
 	}
+	stream_unreturned(s);
 	if (!s->engine) {
 		form_progress(s);
 		return;

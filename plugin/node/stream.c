@@ -153,15 +153,47 @@ void stream_epoch_changed(struct space *s)
 	}
 }
 
+void stream_unreturned(struct space *s)
+{
+	uint64_t now = s->node->now_ms;
+	uint64_t oldest = list_empty(&s->sent) ? 0 : list_entry(s->sent.next, struct sent, item)->number;
+
+	if (oldest == 0 || oldest != s->unreturned) {
+		s->unreturned = oldest;
+		s->unreturned_ms = now;
+		s->unreturned_probes = 0;
+	} else if (now - s->unreturned_ms >=
+		   (uint64_t)s->node->config.confirm_timeout_ms / BEHIND_PROBES << s->unreturned_probes) {
+		/* Ever more seldom: a ring may take its time. */
+		stream_send(s, WIRE_CONFIRM, NULL, NULL);
+		s->unreturned_ms = now;
+		s->unreturned_probes += s->unreturned_probes < 8 ? 1 : 0;
+	}
+}
+
 /* --- applying --------------------------------------------------------------------------- */
+
+/* R-DIG-1: right after the op that passes a multiple of digest_interval every replica notes its digest. */
+static void digest_point(struct space *s, uint64_t before)
+{
+	uint64_t seq = engine_seq(s->engine), interval = s->node->config.digest_interval;
+
+	if (seq / interval != before / interval) {
+		s->digest_seq = seq;
+		s->digest = view_digest(s);
+		s->digest_due = true;
+	}
+}
 
 void stream_apply(struct space *s, struct engine_op *op)
 {
 	struct node *n = s->node;
+	uint64_t before = engine_seq(s->engine);
 
 	engine_effects_clear(&s->effects);
 	engine_apply(s->engine, op, &s->effects);
 	space_trace_op(s, op);
+	digest_point(s, before);
 	n->counters[COUNTER_OPS_APPLIED]++;
 	if (op->nodeid == n->config.nodeid && op->incarnation == s->incarnation) {
 		session_op_applied(s, op);
@@ -267,7 +299,7 @@ void stream_held_apply(struct space *s)
 
 		struct member *m = view_member_by_id(s, h->nodeid, h->incarnation);
 
-		if (m && m->carrier) {
+		if (m && m->carrier && !node_mutated(s->node, NODE_MUTATE_HELD_DROP)) {
 			s->node->counters[COUNTER_HELD_APPLIED]++;
 			if (h->type == WIRE_LEAVE) {
 				leave_apply(s, m);
@@ -322,7 +354,7 @@ static bool deliver_op(struct space *s, struct member *m, const struct wire_head
 		s->node->counters[COUNTER_BAD_MESSAGES]++;
 		return false;
 	}
-	if (s->state == SPACE_STOPPED) {
+	if (s->state == SPACE_STOPPED && !node_mutated(s->node, NODE_MUTATE_NO_HOLD)) {
 		hold(s, m, h->type, b->bytes, b->bytes_size);
 		space_trace_message(s, false, m, (uint8_t)h->type, b->bytes_size);
 	} else if (h->type == WIRE_LEAVE) {
@@ -350,7 +382,8 @@ static bool deliver(struct space *s, struct member *m, const struct wire_header 
 		}
 		return false;
 	}
-	if (m->confirmer && h->epoch == s->epoch && s->state != SPACE_STOPPED &&
+	if (m->confirmer && s->state != SPACE_STOPPED &&
+	    (h->epoch == s->epoch || node_mutated(s->node, NODE_MUTATE_CONFIRM_ANY)) &&
 	    h->confirm > m->confirmed && h->confirm <= engine_seq(s->engine)) {
 		m->confirmed = h->confirm;
 	}
@@ -363,6 +396,11 @@ static bool deliver(struct space *s, struct member *m, const struct wire_header 
 		break;
 	case WIRE_PREPARED:
 		view_prepared(s, m, b);
+		break;
+	case WIRE_DIGEST:
+		if (h->epoch == s->epoch) {
+			view_digest_said(s, m, b);
+		}
 		break;
 	case WIRE_FENCED:
 		view_fenced(s, m, b);
@@ -420,18 +458,28 @@ void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *
 	if (s->keeping) {
 		sync_keep_message(s, nodeid, pid, data, size);
 	}
+	bool own = nodeid == n->config.nodeid && pid == n->config.pid &&
+		   (!s->replaying || s->replaying_unseen) && h.incarnation == s->incarnation;
+
+	if (own && !list_empty(&s->sent) && !node_mutated(n, NODE_MUTATE_NO_NUMBERS) &&
+	    list_entry(s->sent.next, struct sent, item)->number < h.number) {
+		/* Also the first of all, which nobody else can miss. */
+		n->counters[COUNTER_NUMBER_GAPS]++;
+		space_lose(s, "own messages were lost on the way");
+		return;
+	}
 	if (m->carrier && h.type == WIRE_HELLO && !(b.flags & WIRE_HELLO_STATE) &&
 	    sender_newer(m, &h)) {
 		m = view_renounced(s, m);
 	}
-	if (!sender_check(m, &h)) {
+	bool other = !sender_check(m, &h);
+
+	if (other && !node_mutated(n, NODE_MUTATE_NO_INCARNATION)) {
 		n->counters[COUNTER_DROPPED_EPOCH]++;
 		return;
 	}
-	bool own = nodeid == n->config.nodeid && pid == n->config.pid &&
-		   (!s->replaying || s->replaying_unseen) && h.incarnation == s->incarnation;
-
-	if (m->number != 0 && h.number != m->number + 1) {
+	if (m->number != 0 && h.number != m->number + 1 && !other &&
+	    !node_mutated(n, NODE_MUTATE_NO_NUMBERS)) {
 		n->counters[COUNTER_NUMBER_GAPS]++;
 		node_log(n, 3, "lockspace %s: messages %llu to %llu of node %u are missing", s->name,
 			 (unsigned long long)m->number + 1, (unsigned long long)h.number - 1, nodeid);
@@ -444,7 +492,7 @@ void stream_message(struct space *s, uint32_t nodeid, uint32_t pid, const void *
 			return;
 		}
 	}
-	m->number = h.number;
+	m->number = other ? m->number : h.number;
 	if (s->replaying && h.type == WIRE_SYNC_CHUNK) {
 		return;
 	}

@@ -75,12 +75,14 @@ static void view_changed(struct space *s)
 		struct member *m = list_entry(item, struct member, item);
 
 		m->prepared = false;
+		m->digest_seq = 0;
 		m->evict_sent = false;
 		m->behind_ms = 0;
 		m->probes = 0;
 	}
 	ready_again(s);
 	s->prepared_sent = false;
+	s->digest_due = false;
 	if (!s->engine) {
 		return;
 	}
@@ -135,7 +137,8 @@ void view_confchg(struct space *s, const struct node_address *members, size_t me
 	for (size_t i = 0; i < left_count; i++) {
 		struct member *m = view_member_find(s, left[i].nodeid, left[i].pid);
 
-		if (s->keeping && left[i].nodeid == s->donor_nodeid && m &&
+		if (s->keeping && !node_mutated(s->node, NODE_MUTATE_DONOR_GONE) &&
+		    left[i].nodeid == s->donor_nodeid && m &&
 		    m->incarnation == s->donor_incarnation) {
 			sync_abandon(s);
 		}
@@ -213,7 +216,8 @@ void view_expel(struct space *s, struct member *m)
 /* R-STAB-4: one stuck daemon must not stall all grants for ever. */
 void view_evict(struct space *s, const struct member *by, const struct wire_body *b)
 {
-	if (!s->engine || !by->carrier || b->view != s->view) {
+	if (!s->engine || !by->carrier ||
+	    (b->view != s->view && !node_mutated(s->node, NODE_MUTATE_EVICT_ANY))) {
 		return; /* of an older view: what it complains about may be what that change was */
 	}
 	struct member *m = view_member_by_id(s, b->nodeid, b->incarnation);
@@ -258,7 +262,7 @@ static void foreign_meet(struct space *s, const struct member *m)
 	const struct member *mine = space_serving(s) ? view_self(s) : view_donor(s);
 
 	if (s->lost || m->carrier || m->left_clean || m->expelled || !m->has_state || !m->hello || !mine ||
-	    !mine->hello || !claim_beats(m, mine)) {
+	    !mine->hello || !claim_beats(m, mine) || node_mutated(s->node, NODE_MUTATE_FOREIGN_STAYS)) {
 		return;
 	}
 	if (!space_serving(s)) {
@@ -391,6 +395,37 @@ static struct engine_member_id *lost_ids(const struct space *s, bool unmarked, s
 	return ids;
 }
 
+/* R-DIG-2. True when @other, which is not like @good, was taken out; one at a time, this node first. */
+static bool differing_out(struct space *s, struct member *differs)
+{
+	if (!differs) {
+		return false;
+	}
+	s->node->counters[COUNTER_DIGEST_MISMATCH]++;
+	node_log(s->node, 2, "lockspace %s: replica of node %u differs (R-DIG-2)", s->name,
+		 differs->nodeid);
+	view_expel(s, differs);
+	return true;
+}
+
+static struct member *differing(struct space *s, const struct member *good, bool ready)
+{
+	struct member *differs = NULL;
+
+	list_for_each(item, &s->members) {
+		struct member *other = list_entry(item, struct member, item);
+		bool equal = ready ? ready_equal(other, good) : other->digest == good->digest;
+
+		if (other->carrier && !equal) {
+			differs = other;
+			if (other == view_self(s)) {
+				break;
+			}
+		}
+	}
+	return differs;
+}
+
 static void view_point(struct space *s, uint64_t base)
 {
 	size_t ids_count;
@@ -434,14 +469,19 @@ static void view_point(struct space *s, uint64_t base)
 	stream_epoch_changed(s);
 	s->node->counters[COUNTER_VIEW_POINTS]++;
 	if (base) {
-		engine_seq_raise(s->engine, base);
-		space_trace_raise(s, base);
-		session_untold_renew(s, engine_seq(s->engine));
+		if (!node_mutated(s->node, NODE_MUTATE_NO_RAISE)) {
+			engine_seq_raise(s->engine, base);
+			space_trace_raise(s, base);
+		}
+		if (!node_mutated(s->node, NODE_MUTATE_NO_RENEW | NODE_MUTATE_NO_RAISE)) {
+			session_untold_renew(s, engine_seq(s->engine));
+		}
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
 	space_trace_view(s, TRACE_VIEW_POINT);
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
-				.flags = base ? LOCKSTEP_LKF_IVVALBLK : 0,
+				.flags = base && !node_mutated(s->node, NODE_MUTATE_NO_LVB_MARK) ?
+						 LOCKSTEP_LKF_IVVALBLK : 0,
 				.members = ids,
 				.members_count = ids_count };
 
@@ -452,6 +492,9 @@ static void view_point(struct space *s, uint64_t base)
 	}
 	free(ids);
 	stream_held_apply(s);
+	if (node_mutated(s->node, NODE_MUTATE_STABLE_HELD)) {
+		s->stable = engine_seq(s->engine);
+	}
 	node_log(s->node, 5, "lockspace %s: view point, %zu members, %zu lost, seq %llu", s->name,
 		 k.count, ids_count, (unsigned long long)engine_seq(s->engine));
 }
@@ -459,9 +502,10 @@ static void view_point(struct space *s, uint64_t base)
 void view_ready(struct space *s, struct member *m, const struct wire_body *b)
 {
 	uint64_t base = 0;
+	bool now = b->view == s->view && b->key == view_ring_key(s);
 
-	if (!s->engine || s->state != SPACE_STOPPED || !m->carrier || b->view != s->view ||
-	    b->key != view_ring_key(s)) {
+	if (!s->engine || s->state != SPACE_STOPPED || !m->carrier ||
+	    (!now && !node_mutated(s->node, NODE_MUTATE_READY_OLD))) {
 		return;
 	}
 	m->ready = true;
@@ -480,27 +524,50 @@ void view_ready(struct space *s, struct member *m, const struct wire_body *b)
 		}
 	}
 	const struct member *good = ready_largest(s);
-	const struct member *self = view_self(s);
-	struct member *differs = NULL;
 
-	list_for_each(item, &s->members) {
-		struct member *other = list_entry(item, struct member, item);
-
-		if (other->carrier && !ready_equal(other, good)) {
-			differs = other;
-			if (other == self) {
-				break;
-			}
-		}
-	}
-	if (differs) {
-		s->node->counters[COUNTER_DIGEST_MISMATCH]++;
-		node_log(s->node, 2, "lockspace %s: replica of node %u differs (R-DIG-2)", s->name,
-			 differs->nodeid);
-		view_expel(s, differs);
+	if (!node_mutated(s->node, NODE_MUTATE_NO_DIGEST) && differing_out(s, differing(s, good, true))) {
 		return;
 	}
 	view_point(s, base);
+}
+
+/* --- digests between view points (R-DIG-1, R-DIG-2) ------------------------------------- */
+
+/* When all carriers have said what they were at the same point, whoever is not like the most goes. */
+void view_digest_said(struct space *s, struct member *m, const struct wire_body *b)
+{
+	struct member *best = NULL;
+	size_t best_count = 0;
+
+	if (!s->engine || s->state == SPACE_STOPPED || !m->carrier || b->seq == 0) {
+		return;
+	}
+	m->digest_seq = b->seq;
+	m->digest = b->digest;
+	list_for_each(item, &s->members) {
+		struct member *one = list_entry(item, struct member, item);
+		size_t count = 0;
+
+		if (!one->carrier) {
+			continue;
+		}
+		if (one->digest_seq != b->seq) {
+			return;
+		}
+		list_for_each(other_item, &s->members) {
+			const struct member *other = list_entry(other_item, struct member, item);
+
+			count += other->carrier && other->digest == one->digest ? 1 : 0;
+		}
+		if (count > best_count) {
+			best = one;
+			best_count = count;
+		}
+	}
+	s->node->counters[COUNTER_DIGESTS]++;
+	if (!node_mutated(s->node, NODE_MUTATE_NO_DIGEST)) {
+		(void)differing_out(s, differing(s, best, false));
+	}
 }
 
 /* --- recovery point (R-REC-5, R-REC-6) -------------------------------------------------- */
@@ -527,7 +594,8 @@ static void recovery_point_try(struct space *s)
 	list_for_each(item, &s->members) {
 		const struct member *m = list_entry(item, struct member, item);
 
-		if (view_awaits(m) && !(m->carrier && m->prepared)) {
+		if (view_awaits(m) && !(m->carrier && m->prepared) &&
+		    (m->carrier || !node_mutated(s->node, NODE_MUTATE_NOT_PREPARED))) {
 			return;
 		}
 	}
@@ -579,6 +647,18 @@ void view_prepared(struct space *s, struct member *m, const struct wire_body *b)
 	recovery_point_try(s);
 }
 
+static struct lost *view_lost_any(const struct space *s, uint32_t nodeid)
+{
+	list_for_each(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		if (l->nodeid == nodeid) {
+			return l;
+		}
+	}
+	return NULL;
+}
+
 void view_fenced(struct space *s, struct member *m, const struct wire_body *b)
 {
 	if (!s->engine || !m->carrier) {
@@ -586,6 +666,9 @@ void view_fenced(struct space *s, struct member *m, const struct wire_body *b)
 	}
 	struct lost *l = view_lost_find(s, b->nodeid, b->incarnation);
 
+	if (!l && node_mutated(s->node, NODE_MUTATE_FENCE_ANY)) {
+		l = view_lost_any(s, b->nodeid);
+	}
 	if (l && !l->fenced) {
 		l->fenced = true;
 		s->node->counters[COUNTER_FENCED_BY_ACK]++;
@@ -605,7 +688,7 @@ void view_synced(struct space *s, struct member *m)
 	m->has_state = true;
 	m->hello = false; /* what it said was about a clean newcomer */
 	m->confirmed = engine_seq(s->engine);
-	nodeset_add(&s->growth, m->nodeid);
+	nodeset_add(node_mutated(s->node, NODE_MUTATE_EARLY_GROWTH) ? &s->electorate : &s->growth, m->nodeid);
 	s->node->counters[COUNTER_SYNCED]++;
 	if (m == view_self(s)) {
 		/* What others confirmed before is not known here and not waited for here. */
@@ -630,6 +713,9 @@ void view_left_clean(struct space *s, struct member *m)
 
 	m->carrier = false;
 	m->left_clean = true;
+	if (node_mutated(s->node, NODE_MUTATE_LEAVE_SHRINKS)) {
+		nodeset_remove(&s->electorate, m->nodeid);
+	}
 	m->slot = 0;
 	s->node->counters[COUNTER_LEAVES]++;
 	stream_apply(s, &op);

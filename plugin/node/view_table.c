@@ -311,6 +311,8 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u32(out, m->lowest);
 		buf_put_u64(out, m->history);
 		buf_put_u32(out, m->slot);
+		buf_put_u64(out, m->digest_seq);
+		buf_put_u64(out, m->digest);
 		buf_put_u16(out, (uint16_t)((m->has_state ? 1 : 0) | (m->continuing ? 2 : 0) |
 					  (m->carrier ? 4 : 0) | (m->confirmer ? 8 : 0) |
 					  (m->left_clean ? 16 : 0) | (m->prepared ? 32 : 0) |
@@ -389,6 +391,8 @@ int view_state_decode(struct space *s, struct cursor *in)
 		m->lowest = cursor_get_u32(in);
 		m->history = cursor_get_u64(in);
 		m->slot = cursor_get_u32(in);
+		m->digest_seq = cursor_get_u64(in);
+		m->digest = cursor_get_u64(in);
 		uint16_t flags = cursor_get_u16(in);
 
 		m->has_state = flags & 1;

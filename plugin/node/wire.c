@@ -38,6 +38,8 @@ const char *wire_type_name(enum wire_type type)
 		return "form";
 	case WIRE_EVICT:
 		return "evict";
+	case WIRE_DIGEST:
+		return "digest";
 	case WIRE_ANNOUNCE:
 		return "announce";
 	case WIRE_ACK:
@@ -111,6 +113,10 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 	case WIRE_PREPARED:
 		buf_put_u64(out, b->view);
 		break;
+	case WIRE_DIGEST:
+		buf_put_u64(out, b->seq);
+		buf_put_u64(out, b->digest);
+		break;
 	case WIRE_FENCED:
 	case WIRE_EVICT:
 		buf_put_u32(out, b->nodeid);
@@ -183,6 +189,10 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		break;
 	case WIRE_PREPARED:
 		b.view = cursor_get_u64(in);
+		break;
+	case WIRE_DIGEST:
+		b.seq = cursor_get_u64(in);
+		b.digest = cursor_get_u64(in);
 		break;
 	case WIRE_FENCED:
 	case WIRE_EVICT:

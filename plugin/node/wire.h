@@ -47,6 +47,7 @@ enum wire_type {
 	WIRE_LEAVE = 10,     /* header only; an op: this member leaves cleanly */
 	WIRE_FORM = 11,
 	WIRE_EVICT = 12,     /* that carrier has stopped answering (R-STAB-4) */
+	WIRE_DIGEST = 13,    /* of the sender's state right after that seq (R-DIG-1) */
 	/* in the group of all daemons */
 	WIRE_ANNOUNCE = 32,
 	WIRE_ACK = 33,       /* an administrator vouches that a node is down (R-COND-6) */
@@ -75,8 +76,8 @@ struct wire_body {
 	uint64_t views;        /* HELLO: view points passed by its lineage */
 	uint32_t lowest;       /* HELLO: lowest nodeid of its continuing set */
 	uint64_t view;         /* READY, PREPARED, FENCED, EVICT */
-	uint64_t seq;          /* READY */
-	uint64_t digest;       /* READY */
+	uint64_t seq;          /* READY, DIGEST */
+	uint64_t digest;       /* READY, DIGEST */
 	uint64_t base;         /* READY: raise seq to this (slow way) or 0; FORM: first seq */
 	uint32_t nodeid;       /* FENCED, EVICT, SYNC_*, ACK */
 	uint64_t incarnation;  /* FENCED, EVICT, SYNC_* */

@@ -218,6 +218,12 @@ void admin_heal(struct world *w)
 	uint64_t now = world_now(w);
 
 	story_tell(w, "administrator: no more faults from here on");
+	cpgmodel_token_disarm(w->cpg);
+	w->donor_trap = false;
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		w->clients[i].stopped = false;
+		client_continue(&w->clients[i]);
+	}
 	w->admin.healing = true;
 	cpgmodel_partition(w->cpg, parts);
 	for (unsigned int i = 0; i < w->config.cpg.hosts; i++) {

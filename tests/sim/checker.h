@@ -55,7 +55,11 @@ struct digest_known {
 	unsigned int host;
 };
 
+/* States of a lockspace on a node, for the count of moves. */
+extern const char *const checker_states[7];
+
 struct checker {
+	unsigned int state_of[SIM_HOSTS_MAX][2];
 	struct checked_resource resources[2][SIM_RESOURCES_MAX];
 	struct digest_log logs[SIM_HOSTS_MAX][2];
 	struct digest_known *known; /* open addressing */
@@ -82,6 +86,8 @@ void checker_granted(struct world *w, const struct client *c, const struct slot 
 void checker_lock_orphaned(struct world *w, const struct slot *s);
 /* The owner of @s asked for the invalid mark. */
 void checker_lvb_spoilt(struct world *w, const struct slot *s);
+/* A replica differs from now on: what it says of values counts for nothing. */
+void checker_corrupted(struct world *w);
 struct lvb_write *checker_lvb_write(struct world *w, const struct client *c, const struct slot *s);
 void checker_lvb_encode(const struct lvb_write *write, uint8_t *lvb);
 void checker_lvb_written(struct world *w, const struct slot *s, struct lvb_write *write);

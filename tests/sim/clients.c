@@ -100,7 +100,22 @@ struct message {
 	struct node_action act; /* data is the arena's */
 };
 
+struct held_message {
+	struct held_message *next;
+	const struct message *msg;
+};
+
 static void message_arrives(void *ctx, uint64_t a, uint64_t b);
+
+void client_continue(struct client *c)
+{
+	struct held_message *h = c->waiting;
+
+	c->waiting = c->waiting_last = NULL;
+	for (; h; h = h->next) {
+		message_arrives(c, (uint64_t)(uintptr_t)h->msg, 0);
+	}
+}
 
 static void send_to_client(struct client *c, const struct message *msg)
 {
@@ -612,6 +627,10 @@ static void react_to_loss(void *ctx, uint64_t life, uint64_t conn)
 	if (!c->alive || c->life != life || c->state != CLIENT_LOST || c->conn != conn) {
 		return;
 	}
+	if (c->stopped) {
+		timeline_in(&c->w->timeline, 10000, react_to_loss, c, life, conn);
+		return;
+	}
 	/* A well-behaved program stops what the locks protected, then it closes. */
 	if (chance(c, 500)) {
 		client_kill(c, "its session is lost");
@@ -630,6 +649,18 @@ static void message_arrives(void *ctx, uint64_t a, uint64_t b)
 	/* What a daemon had written before it died is still read, except by whom is dead himself; the
 	 * connection number is gone then, so nothing of it is looked at here. */
 	if (!c->alive || c->conn != msg->conn) {
+		return;
+	}
+	if (c->stopped) {
+		struct held_message *h = arena_alloc(&c->w->arena, sizeof(*h));
+
+		h->msg = msg;
+		if (c->waiting_last) {
+			c->waiting_last->next = h;
+		} else {
+			c->waiting = h;
+		}
+		c->waiting_last = h;
 		return;
 	}
 	if (msg->hangup) {
@@ -814,6 +845,10 @@ static void client_act(void *ctx, uint64_t life, uint64_t b)
 
 	(void)b;
 	if (!c->alive || c->life != life) {
+		return;
+	}
+	if (c->stopped) {
+		timeline_in(&w->timeline, think, client_act, c, life, 0);
 		return;
 	}
 	if (c->state == CLIENT_IDLE && c->conn == 0 && w->nodes[c->host].running && !w->draining) {

@@ -52,6 +52,9 @@ struct client {
 	unsigned int index;
 	unsigned int host;
 	bool alive;
+	bool stopped;         /* SIGSTOP: reads and does nothing, believes as ever */
+	struct held_message *waiting; /* arrived meanwhile */
+	struct held_message *waiting_last;
 	node_conn conn;       /* 0: not connected */
 	enum { CLIENT_IDLE = 0, CLIENT_OPENING, CLIENT_READY, CLIENT_LOST } state;
 	unsigned int space;
@@ -65,6 +68,8 @@ struct client {
 void clients_init(struct world *w);
 /* A new process of that client starts. */
 void client_start(struct client *c);
+/* SIGCONT. */
+void client_continue(struct client *c);
 void client_kill(struct client *c, const char *why);
 /* Its daemon is gone. */
 void client_disconnected(struct client *c);

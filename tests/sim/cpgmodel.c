@@ -101,7 +101,7 @@ void cpgmodel_partition(struct cpgmodel *m, const unsigned int *parts)
 	ring_network_changed(m);
 }
 
-bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, bool large, timeline_fn *then, void *ctx,
+bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, unsigned int what, timeline_fn *then, void *ctx,
 		       uint64_t a, uint64_t b)
 {
 	struct corosync *c = &m->hosts[host];
@@ -113,9 +113,27 @@ bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, bool large, timeli
 	c->token_ctx = ctx;
 	c->token_a = a;
 	c->token_b = b;
-	c->token_large = large;
+	c->token_what = what;
 	ring_kick(m, host);
 	return true;
+}
+
+void cpgmodel_token_disarm(struct cpgmodel *m)
+{
+	for (unsigned int i = 0; i < m->config.hosts; i++) {
+		m->hosts[i].token_then = NULL;
+		m->hosts[i].swallow = false;
+	}
+}
+
+void cpgmodel_again(struct cpgmodel *m, unsigned int host, uint64_t us)
+{
+	m->hosts[host].again_until_us = world_now(m->w) + us;
+}
+
+void cpgmodel_swallow(struct cpgmodel *m, unsigned int host)
+{
+	m->hosts[host].swallow = true;
 }
 
 void cpgmodel_slow(struct cpgmodel *m, unsigned int host, unsigned int factor)
@@ -249,6 +267,12 @@ bool cpgmodel_mcast(struct cpgmodel *m, struct cpg_handle *h, const void *data, 
 		c->again_until_us = world_now(m->w) + prng_range(&m->w->prng, 100, 20000);
 		world_mark(m->w, MARK_TRY_AGAIN);
 		return false;
+	}
+	if (c->swallow && strncmp(m->names[h->name], "lockstep:ls:", 12) == 0) {
+		c->swallow = false;
+		story_tell(m->w, "net: a message of %u is accepted and lost", h->host + 1);
+		world_mark(m->w, MARK_SWALLOWED);
+		return true;
 	}
 	struct entry *e = entry_new(m, ENTRY_MESSAGE, h->host, h->pid, h->name);
 

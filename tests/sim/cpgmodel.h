@@ -96,11 +96,18 @@ void cpgmodel_kill(struct cpgmodel *m, unsigned int host);
 void cpgmodel_freeze(struct cpgmodel *m, unsigned int host, bool frozen);
 /* Hosts with equal part numbers (below hosts) hear each other. */
 void cpgmodel_partition(struct cpgmodel *m, const unsigned int *parts);
-/* The next time @host holds the token and has something to send (@large: more than a bare header) the
- * ring breaks right then: @host has delivered what it sent, others may or may not get it. @then says
- * what happened. One at a time per host; false when one is armed already. */
-bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, bool large, timeline_fn *then, void *ctx,
+/* The next time @host holds the token and has something to send the ring breaks right then: @host has
+ * delivered what it sent, others may or may not get it. @what: 0 anything, 1 more than a bare header,
+ * else CPG_TYPE plus a wire type. @then says what happened. One at a time per host; false when one is
+ * armed already. */
+#define CPG_TYPE 16u
+bool cpgmodel_on_token(struct cpgmodel *m, unsigned int host, unsigned int what, timeline_fn *then, void *ctx,
 		       uint64_t a, uint64_t b);
+void cpgmodel_token_disarm(struct cpgmodel *m);
+/* mcasts of @host are refused for that long. */
+void cpgmodel_again(struct cpgmodel *m, unsigned int host, uint64_t us);
+/* The next message of @host in a lockspace's group is accepted and lost. */
+void cpgmodel_swallow(struct cpgmodel *m, unsigned int host);
 /* Like the vote of a quorum device that flips without a ring change. */
 void cpgmodel_quorum_flip(struct cpgmodel *m, unsigned int host, bool quorate);
 bool cpgmodel_up(const struct cpgmodel *m, unsigned int host);

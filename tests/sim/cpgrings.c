@@ -101,6 +101,20 @@ static void deliver_schedule(struct cpgmodel *m, unsigned int host, bool own)
 
 static void ring_break(struct cpgmodel *m, struct ring *ring, unsigned int teller);
 
+static bool token_wanted(const struct corosync *c)
+{
+	const struct entry *e = c->pending;
+
+	switch (c->token_what) {
+	case 0:
+		return true;
+	case 1:
+		return e->size > 48;
+	default:
+		return e->kind == ENTRY_MESSAGE && e->size > 5 && e->data[5] == c->token_what - CPG_TYPE;
+	}
+}
+
 static void ring_turn(void *ctx, uint64_t a, uint64_t b)
 {
 	struct cpgmodel *m = ctx;
@@ -125,7 +139,7 @@ static void ring_turn(void *ctx, uint64_t a, uint64_t b)
 	unsigned int holder = holders[prng_below(&m->w->prng, count)];
 	struct corosync *c = &m->hosts[holder];
 
-	if (c->token_then && (!c->token_large || c->pending->size > 48)) {
+	if (c->token_then && token_wanted(c)) {
 		timeline_fn *then = c->token_then;
 
 		c->token_then = NULL;

@@ -93,7 +93,8 @@ struct corosync {
 	void *token_ctx;
 	uint64_t token_a;
 	uint64_t token_b;
-	bool token_large;
+	unsigned int token_what;
+	bool swallow;
 	/* on disk */
 	uint64_t seq;
 };

@@ -22,7 +22,14 @@ struct world;
 	X(QUORUM_FLIP)                                                                             \
 	X(CLIENT_KILL)                                                                             \
 	X(STOP)          /* a clean stop and start of the daemon */                               \
-	X(RELEASE)
+	X(RELEASE)                                                                                 \
+	X(CUT_AT)        /* cut off while it says something that matters */                       \
+	X(DONOR)         /* death or cut of a donor or a joiner during a transfer */               \
+	X(AGAIN)         /* a storm of TRY_AGAIN */                                                \
+	X(SWALLOW)       /* CS_OK, and the message is never sent */                                \
+	X(CLOCK)         /* a wall clock jumps */                                                  \
+	X(CLIENT_STOP)                                                                             \
+	X(CORRUPT)       /* a replica differs from now on */
 
 enum sim_fault {
 #define X(id) FAULT_##id,
@@ -42,7 +49,11 @@ struct faults {
 /* Draws which kinds there are in this run, and how often. */
 void faults_draw(struct world *w, struct faults *f);
 /* One of them happens. */
-void fault_happen(struct world *w, const struct faults *f);
+void fault_happen(struct world *w, const struct faults *f, unsigned int number);
+/* Only kinds whose bit is set (directed runs). */
+void faults_only(struct faults *f, uint32_t kinds);
+/* @host begins to give its state away: the occasion of FAULT_DONOR. */
+void fault_transfer_begins(struct world *w, unsigned int host);
 const char *fault_name(enum sim_fault fault);
 
 #endif

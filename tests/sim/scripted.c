@@ -156,7 +156,7 @@ static bool self_delivery_then_cut(struct world *w, uint64_t seed, struct counte
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 
-	expect(w, cpgmodel_on_token(w->cpg, 2, true, isolate, w, 2, 0), "the cut is armed");
+	expect(w, cpgmodel_on_token(w->cpg, 2, 1, isolate, w, 2, 0), "the cut is armed");
 	client_lock(a, 0, 0, EX, 0);
 	world_run(w, 50 * MS);
 	/* The danger is real: node 3's own replica says that it is granted. */

@@ -9,6 +9,7 @@
 #include "lib/base/buf.h"
 #include "plugin/node/wire.h"
 #include "tests/sim/admin.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/world.h"
 
 enum { TICK_US = 100000, GROUP_BUDGET = 8, REQUEST_BUDGET = 8 };
@@ -33,6 +34,11 @@ static uint64_t draw(struct simnode *s, uint64_t lo, uint64_t hi)
 }
 
 /* --- life ---------------------------------------------------------------------------------- */
+
+static uint64_t wall_now(const struct simnode *s)
+{
+	return (uint64_t)(1700000000000ll + (int64_t)(world_now(s->w) / 1000) + s->wall_jump_ms);
+}
 
 static void tick(void *ctx, uint64_t serial, uint64_t b)
 {
@@ -62,6 +68,7 @@ static void node_make(struct simnode *s)
 		.window_messages = s->w->config.window_messages,
 		.batch_bytes = s->w->config.batch_bytes,
 		.confirm_timeout_ms = s->w->config.confirm_timeout_ms,
+		.digest_interval = s->w->config.digest_interval,
 		.chunk_bytes = s->w->config.chunk_bytes,
 		.chunk_window = s->w->config.chunk_window,
 		.replay_bytes = s->w->config.replay_bytes,
@@ -291,6 +298,7 @@ static void image_begin(struct simnode *s, uint64_t number)
 		i->bytes = arena_copy(&s->w->arena, bytes.data, bytes.size);
 		i->size = bytes.size;
 		world_mark(s->w, MARK_IMAGE);
+		fault_transfer_begins(s->w, s->host);
 	}
 	if (bytes.size == 0 || prng_chance(&s->w->prng, s->w->config.image_fail_per_mille)) {
 		i->fails_at = draw(s, 0, bytes.size);
@@ -711,7 +719,7 @@ static void order_follow(struct simnode *s)
 		node_make(s);
 		checker_node_started(s->w, s->host);
 		node_tick(s->node, world_now(s->w) / 1000 + s->clock_offset_ms,
-			  1700000000000ull + world_now(s->w) / 1000);
+			  wall_now(s));
 		for (unsigned int i = 0; i < s->w->config.spaces; i++) {
 			simnode_request(s, &(struct request){ .type = REQUEST_CREATE, .space = i });
 		}
@@ -753,7 +761,7 @@ static void turn(void *ctx, uint64_t serial, uint64_t b)
 	if (s->tick_due) {
 		s->tick_due = false;
 		node_tick(s->node, world_now(s->w) / 1000 + s->clock_offset_ms,
-			  1700000000000ull + world_now(s->w) / 1000);
+			  wall_now(s));
 	}
 	order_follow(s);
 	if (s->order_up) {

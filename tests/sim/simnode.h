@@ -79,6 +79,7 @@ struct simnode {
 	bool order_up;          /* told to the node */
 	bool order_lost;        /* corosync is gone; to be told */
 	bool paused;
+	int64_t wall_jump_ms;   /* of the machine's wall clock */
 	bool turn_scheduled;
 	bool tick_due;
 	uint64_t clock_offset_ms;

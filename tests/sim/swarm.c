@@ -40,6 +40,9 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->on_lost = prng_chance(&r, 600) ? NODE_ON_LOST_KILL : NODE_ON_LOST_FENCE;
 	c->spaces = prng_chance(&r, 150) ? 2 : 1;
 	c->clients_per_host = (unsigned int)prng_range(&r, 1, 3);
+	if (options->clients != 0 && options->clients < c->clients_per_host) {
+		c->clients_per_host = options->clients;
+	}
 	c->resources = (unsigned int)prng_range(&r, 1, 4);
 	c->think_us_max = (uint32_t)prng_scale(&r, 3000, 100000);
 	c->hold_us_max = (uint32_t)prng_scale(&r, 1000, 8000000);
@@ -55,6 +58,7 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->window_messages = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 2, 8) : 0;
 	c->batch_bytes = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 100, 500) : 0;
 	/* Measured in ticks: not shorter than some of them. */
+	c->digest_interval = prng_chance(&r, 500) ? (uint32_t)prng_scale(&r, 10, 1000) : 0;
 	c->confirm_timeout_ms = prng_chance(&r, 400) ? (uint32_t)prng_scale(&r, 500, 5000) : 0;
 	/* A state of a few locks in as many pieces as one of a million. */
 	c->chunk_bytes = prng_chance(&r, 800) ? (uint32_t)prng_scale(&r, 30, 2000) : 0;
@@ -150,6 +154,11 @@ static void drain_fail(struct world *w)
 	}
 }
 
+static bool swarm_masked(const struct swarm_options *options, unsigned int fault)
+{
+	return fault < SWARM_FAULTS_MAX && options->masked[fault];
+}
+
 bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *options,
 	       struct counters *counters)
 {
@@ -163,7 +172,11 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	if (options->steps_max != 0) {
 		w->steps_max = options->steps_max;
 	}
+	prng_seed(&w->fault_prng, seed ^ UINT64_C(0xfa017));
 	faults_draw(w, &faults);
+	if (options->faults != 0) {
+		faults_only(&faults, options->faults);
+	}
 	/* Not more than so many lock calls in all. */
 	faults_us = faults.between_us * faults.count;
 	if (faults_us / config.think_us_max * w->clients_count > 3000) {
@@ -177,11 +190,14 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 				     (config.spaces == 1 || config.on_lost == NODE_ON_LOST_KILL);
 	}
 	end = world_now(w) + faults_us;
-	while (!w->failed && world_now(w) < end) {
-		world_run(w, prng_range(&w->prng, 1, 2 * faults.between_us));
-		if (!w->failed) {
-			fault_happen(w, &faults);
+	for (unsigned int i = 0; !w->failed && world_now(w) < end; i++) {
+		/* Each fault has its own randomness, so that one can be left out. */
+		prng_seed(&w->fault_prng, seed * UINT64_C(0x9e3779b97f4a7c15) + i);
+		world_run(w, prng_range(&w->fault_prng, 1, 2 * faults.between_us));
+		if (!w->failed && !swarm_masked(options, i)) {
+			fault_happen(w, &faults, i);
 		}
+		w->faults_count = i + 1;
 	}
 	if (w->failed) {
 		return false;

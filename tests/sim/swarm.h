@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define SWARM_FAULTS_MAX 512
+
 struct counters;
 struct world;
 
@@ -17,6 +19,9 @@ struct swarm_options {
 	unsigned int hosts;   /* 0: drawn */
 	uint32_t mutations;
 	uint64_t steps_max;   /* 0: no bound */
+	uint32_t faults;      /* bits of enum sim_fault: only these kinds, often; 0: as drawn */
+	unsigned int clients; /* per host at most; 0: as drawn */
+	bool masked[SWARM_FAULTS_MAX]; /* faults left out, by their number in the run */
 };
 
 /* Runs @seed in @w (whose story may be switched on). False on a violation. The caller looks at @w,

@@ -15,6 +15,7 @@
 #include "tests/sim/checker.h"
 #include "tests/sim/clients.h"
 #include "tests/sim/cpgmodel.h"
+#include "tests/sim/faults.h"
 #include "tests/sim/prng.h"
 #include "tests/sim/simnode.h"
 #include "tests/sim/story.h"
@@ -72,7 +73,21 @@
 	X(IMAGE, "state images begun")                                                              \
 	X(IMAGE_FAILED, "state images whose writer failed")                                        \
 	X(IMAGE_STOPPED, "state images nobody wanted any more")                                    \
-	X(DIGESTS, "digests compared")
+	X(DIGESTS, "digests compared")                                                            \
+	X(CUT_READY, "cuts at a ready")                                                            \
+	X(CUT_SYNCED, "cuts at a synced")                                                          \
+	X(CUT_PREPARED, "cuts at a prepared")                                                      \
+	X(CUT_FENCED, "cuts at a fenced")                                                          \
+	X(CUT_EVICT, "cuts at an evict")                                                           \
+	X(CUT_LEAVE, "cuts at a leave")                                                            \
+	X(CUT_FORM, "cuts at a form")                                                              \
+	X(CUT_OTHER, "cuts at a hello, sync-begin or chunk")                                       \
+	X(AGAIN_STORM, "storms of TRY_AGAIN")                                                      \
+	X(SWALLOWED, "messages accepted and lost (CS_OK)")                                         \
+	X(CLOCK_JUMP, "jumps of a wall clock")                                                     \
+	X(CLIENT_STOP, "clients stopped for a while")                                              \
+	X(DONOR_HIT, "donors or joiners hit during a transfer")                                    \
+	X(CORRUPTED, "replicas changed behind the node's back")
 
 enum sim_mark {
 #define X(id, text) MARK_##id,
@@ -106,6 +121,7 @@ struct world_config {
 	uint32_t window_messages; /* node_config; 0 for the default */
 	uint32_t batch_bytes;
 	uint32_t confirm_timeout_ms;
+	uint32_t digest_interval;
 	uint32_t chunk_bytes;
 	uint32_t chunk_window;
 	uint32_t replay_bytes;
@@ -125,6 +141,7 @@ struct counters {
 struct world {
 	struct world_config config;
 	struct prng prng;
+	struct prng fault_prng; /* of faults only: leaving one out does not change the others */
 	struct timeline timeline;
 	struct arena arena;
 	struct story story;
@@ -136,9 +153,14 @@ struct world {
 	struct admin admin;
 	uint64_t conn_next;
 	uint64_t partitions; /* so far; the last one is healed, not an earlier one */
+	unsigned int faults_count; /* chances for a fault so far */
+	bool corrupted; /* a replica was changed: it must be found and taken out */
+	bool donor_trap; /* the next transfer is hit */
 	bool formed_for_good; /* nothing will happen that could take all state away */
 	bool draining; /* clients take nothing new and give back what they have */
 	uint64_t marks[SIM_MARKS_COUNT];
+	uint64_t faults[FAULTS_COUNT]; /* by kind */
+	uint64_t moves[7][7];          /* of a lockspace on a node from state to state */
 	struct counters *counters; /* of the node objects, by name, over all runs */
 	uint64_t steps_max;
 	bool cpgtrace; /* what Corosync says is written down; see cpgtrace.h */
