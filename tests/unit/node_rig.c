@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "plugin/node/wire.h"
 #include "tests/unit/node_rig.h"
 
 struct rig_message {
@@ -222,6 +223,16 @@ void rig_settle(struct rig *r)
 			assert_null(node_check(r->hosts[id].node));
 		}
 	}
+}
+
+size_t rig_held_ops(const struct rig *r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < r->held_count; i++) {
+		count += r->held[i]->size > 5 && r->held[i]->bytes[5] == WIRE_OPS ? 1 : 0;
+	}
+	return count;
 }
 
 void rig_deliver_held(struct rig *r)

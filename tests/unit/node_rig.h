@@ -59,6 +59,8 @@ struct rig *rig_free(struct rig *r);
 void rig_settle(struct rig *r);
 /* While held, what is multicast stays on its way. */
 void rig_hold(struct rig *r, bool hold);
+/* Messages with ops that are held. Confirms, which may show that one is lost, do not count. */
+size_t rig_held_ops(const struct rig *r);
 /* Delivers what is held; what that brings about is held again. */
 void rig_deliver_held(struct rig *r);
 /* Time passes in ticks. */

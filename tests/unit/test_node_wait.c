@@ -221,7 +221,7 @@ static void a_time_out_is_submitted_once(void **state)
 
 	rig_hold(r, true);
 	rig_pass(r, 5000);
-	assert_int_equal(r->held_count, 1);
+	assert_int_equal(rig_held_ops(r), 1);
 	rig_hold(r, false);
 	rig_pass(r, 1000);
 	assert_int_equal(seq(r), before + 1);
@@ -237,7 +237,7 @@ static void a_grant_that_is_faster_stands(void **state)
 	rig_hold(r, true);
 	convert(r, A, held, NL, 0, 0, 0);
 	rig_pass(r, 2000);
-	assert_int_equal(r->held_count, 2);
+	assert_int_equal(rig_held_ops(r), 2);
 	rig_hold(r, false);
 	assert_int_equal(rig_count(r, 1, NODE_ACTION_CAST, B), 1);
 	assert_int_equal(rig_last(r, 1, NODE_ACTION_CAST, B)->status, 0);
@@ -298,7 +298,7 @@ static void one_search_is_in_flight_at_a_time(void **state)
 	before = seq(r);
 	rig_hold(r, true);
 	rig_pass(r, PERIOD + 5000);
-	assert_int_equal(r->held_count, 1);
+	assert_int_equal(rig_held_ops(r), 1);
 	rig_hold(r, false);
 	assert_int_equal(seq(r), before + 3);
 }
