@@ -24,6 +24,7 @@ struct replay {
 	char space[LOCKSTEP_SPACE_MAX + 1];
 	size_t offset;
 	uint64_t ops, marks_seen, shared, held, dropped;
+	uint64_t agreed; /* seq of the last digest that did */
 	bool ended;
 	/* Locks of interest before an op that may remove several. */
 	struct engine_lock_info *before;
@@ -33,8 +34,8 @@ struct replay {
 static bool differ(const struct replay *p, const char *what, uint64_t here, uint64_t there)
 {
 	printf("%s: offset %zu: seq %" PRIu64 ": the first difference: %s is %016" PRIx64 " here and %016" PRIx64
-	       " in the trace\n",
-	       p->path, p->offset, engine_seq(p->engine), what, here, there);
+	       " in the trace; it agreed last at seq %" PRIu64 "\n",
+	       p->path, p->offset, engine_seq(p->engine), what, here, there, p->agreed);
 	return false;
 }
 
@@ -208,6 +209,7 @@ static bool mark(struct replay *p, const struct trace_record *r)
 	if (engine_digest(p->engine) != r->value) {
 		return differ(p, "the digest", engine_digest(p->engine), r->value);
 	}
+	p->agreed = engine_seq(p->engine);
 	return mark_compare(p, r->seq, r->value);
 }
 

@@ -10,7 +10,7 @@
 #include "lib/base/digest.h"
 #include "plugin/node/trace.h"
 
-enum { TRACE_SEED = 7, FIXED_SIZE = 17 };
+enum { FIXED_SIZE = 17 };
 
 static void members_encode(const struct trace_record *r, struct buf *out)
 {

@@ -39,6 +39,7 @@ struct buf;
 struct cursor;
 
 #define TRACE_VERSION 1
+#define TRACE_SEED 7
 #define TRACE_HEAD_SIZE 8u
 #define TRACE_RECORD_MAX (64u << 20) /* a snapshot may be large, but not without bound */
 
