@@ -236,7 +236,9 @@ static void value_check(struct world *w, const struct client *c, const struct sl
 	}
 	/* Writers exclude each other, so values were stored in the order they were sent. */
 	for (const struct lvb_write *write = r->writes; write; write = write->next) {
-		uint64_t before = modes_exclude(s->mode, write->held) ? world_now(w) : s->read_since_us;
+		/* A lock that its client has given back before it was told of it excludes nobody any more. */
+		bool excludes = !s->unlocking && modes_exclude(s->mode, write->held);
+		uint64_t before = excludes ? world_now(w) : s->read_since_us;
 
 		if (write->told && write->told_us <= before && write->interval == r->interval &&
 		    r->live > 0) {
