@@ -233,7 +233,7 @@ static void tick(void *arg)
 	if (d->standalone && !d->node && !d->clients_remain && d->stopping == DAEMON_RUNNING) {
 		daemon_node_start(d, d->settings->nodeid, &d->settings->nodeid, 1);
 	}
-	trace_files_tick(d->traces);
+	trace_files_tick(d->traces, now);
 	stop_poll(d, now);
 }
 

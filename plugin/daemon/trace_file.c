@@ -24,39 +24,42 @@
 
 #define STACK_BYTES 131072
 #define QUEUE_BYTES_MAX (16u << 20) /* beside one snapshot */
+#define RETRY_MS_MIN 1000u           /* after a loss; twice that after the next one, and so on */
+#define RETRY_MS_MAX 60000u
 
 struct chunk {
 	struct list link;
-	char space[LOCKSTEP_SPACE_MAX + 1];
+	struct trace_file *file;
 	bool begin;
 	size_t size;
 	uint8_t data[];
 };
 
-/* One lockspace. `fd` is the thread's, the rest the loop's. */
+/* One lockspace; stays until the end. */
 struct trace_file {
 	struct list link;
 	char space[LOCKSTEP_SPACE_MAX + 1];
+	/* The thread's. */
+	int fd;
+	bool kept; /* what NAME.trace holds is worth to become the older file */
+	/* Of the mutex: the thread could not write, nor has it begun anew since. */
+	bool failed;
+	/* The loop's. */
 	uint64_t written; /* since its BEGIN */
 	bool gap;         /* records were dropped: nothing but a BEGIN may follow */
-};
-
-struct open_file {
-	struct list link;
-	char space[LOCKSTEP_SPACE_MAX + 1];
-	int fd;
+	uint64_t retry_ms; /* with a gap: when to ask for a BEGIN; 0: not decided */
+	uint64_t lost_ms;  /* when records were lost last */
+	uint64_t delay_ms;
 };
 
 struct trace_files {
 	struct daemon *daemon;
 	int dir_fd;
 	struct list files;
-	bool broken; /* records were dropped: all traces begin anew when the queue is empty */
 	int reported;
 	pthread_t writer;
 	bool started;
-	struct list open; /* the thread's */
-	pthread_mutex_t mutex; /* of everything below */
+	pthread_mutex_t mutex; /* of everything below, and of what is said above */
 	pthread_cond_t wake;
 	struct list queue;
 	size_t queued;
@@ -66,25 +69,7 @@ struct trace_files {
 
 /* --- the thread ---------------------------------------------------------------------------- */
 
-static struct open_file *file_of(struct trace_files *t, const char *space)
-{
-	struct open_file *f;
-
-	list_for_each (pos, &t->open) {
-		f = list_entry(pos, struct open_file, link);
-		if (strcmp(f->space, space) == 0) {
-			return f;
-		}
-	}
-	f = calloc(1, sizeof(*f));
-	ls_assert(f);
-	memcpy(f->space, space, sizeof(f->space));
-	f->fd = -1;
-	list_push_tail(&t->open, &f->link);
-	return f;
-}
-
-static int file_begin(struct trace_files *t, struct open_file *f)
+static int file_begin(struct trace_files *t, struct trace_file *f)
 {
 	char now[LOCKSTEP_SPACE_MAX + 16];
 	char older[LOCKSTEP_SPACE_MAX + 16];
@@ -93,18 +78,20 @@ static int file_begin(struct trace_files *t, struct open_file *f)
 	snprintf(older, sizeof(older), "%s.trace.1", f->space);
 	if (f->fd >= 0) {
 		close(f->fd);
-	}
-	if (renameat(t->dir_fd, now, t->dir_fd, older) != 0 && errno != ENOENT) {
 		f->fd = -1;
+	}
+	/* While the disk is full, what was recorded before is not to give way to beginnings of nothing. */
+	if (f->kept && renameat(t->dir_fd, now, t->dir_fd, older) != 0 && errno != ENOENT) {
 		return -errno;
 	}
+	f->kept = false;
 	f->fd = openat(t->dir_fd, now, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	return f->fd < 0 ? -errno : 0;
 }
 
 static int chunk_write(struct trace_files *t, const struct chunk *c)
 {
-	struct open_file *f = file_of(t, c->space);
+	struct trace_file *f = c->file;
 	size_t done = 0;
 	int rc = c->begin ? file_begin(t, f) : 0;
 
@@ -120,6 +107,7 @@ static int chunk_write(struct trace_files *t, const struct chunk *c)
 			done += (size_t)n;
 		}
 	}
+	f->kept = f->kept || (c->begin && rc == 0);
 	return rc;
 }
 
@@ -143,7 +131,8 @@ static void *writer_main(void *arg)
 
 		pthread_mutex_lock(&t->mutex);
 		t->queued -= c->size;
-		if (rc != 0) {
+		if (rc != 0 || c->begin) {
+			c->file->failed = rc != 0;
 			t->error = rc;
 		}
 		free(c);
@@ -189,7 +178,6 @@ int trace_files_open(struct daemon *d, struct trace_files **ret)
 	ls_assert(t);
 	t->daemon = d;
 	list_init(&t->files);
-	list_init(&t->open);
 	list_init(&t->queue);
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_cond_init(&t->wake, NULL);
@@ -216,10 +204,7 @@ struct trace_files *trace_files_free(struct trace_files *t)
 		pthread_join(t->writer, NULL);
 	}
 	list_for_each_safe (pos, &t->files) {
-		free(list_entry(pos, struct trace_file, link));
-	}
-	list_for_each_safe (pos, &t->open) {
-		struct open_file *f = list_entry(pos, struct open_file, link);
+		struct trace_file *f = list_entry(pos, struct trace_file, link);
 
 		if (f->fd >= 0) {
 			close(f->fd);
@@ -248,6 +233,8 @@ static struct trace_file *trace_of(struct trace_files *t, const char *space)
 	f = calloc(1, sizeof(*f));
 	ls_assert(f);
 	snprintf(f->space, sizeof(f->space), "%s", space);
+	f->fd = -1;
+	f->kept = true; /* by an earlier daemon */
 	list_push_tail(&t->files, &f->link);
 	return f;
 }
@@ -262,13 +249,12 @@ void trace_files_write(struct trace_files *t, const struct node_action *a)
 		return;
 	}
 	f = trace_of(t, a->name);
-	if (t->broken || (f->gap && a->value != TRACE_BEGIN)) {
-		f->gap = true;
+	if (f->gap && a->value != TRACE_BEGIN) {
 		return;
 	}
 	c = malloc(sizeof(*c) + a->size);
 	ls_assert(c);
-	memcpy(c->space, f->space, sizeof(c->space));
+	c->file = f;
 	c->begin = a->value == TRACE_BEGIN;
 	c->size = a->size;
 	memcpy(c->data, a->data, a->size);
@@ -283,8 +269,7 @@ void trace_files_write(struct trace_files *t, const struct node_action *a)
 	if (full) {
 		free(c);
 		f->gap = true;
-		t->broken = true;
-		qb_log(LOG_WARNING, "traces are written too slowly: what is missing is begun anew");
+		f->retry_ms = 0;
 		return;
 	}
 	f->gap = false;
@@ -295,27 +280,70 @@ void trace_files_write(struct trace_files *t, const struct node_action *a)
 	}
 }
 
-void trace_files_tick(struct trace_files *t)
+/* Each beginning costs a snapshot, and on a full disk it is in vain. */
+static void gap_schedule(struct trace_file *f, uint64_t now)
+{
+	bool calm = f->delay_ms == 0 || now - f->lost_ms > 2 * RETRY_MS_MAX;
+
+	f->delay_ms = calm ? RETRY_MS_MIN : 2 * f->delay_ms;
+	f->delay_ms = f->delay_ms < RETRY_MS_MAX ? f->delay_ms : RETRY_MS_MAX;
+	f->retry_ms = now + f->delay_ms;
+	f->lost_ms = now;
+	qb_log(LOG_WARNING, "the trace of \"%s\" has a gap: it begins anew in %llu ms at the earliest", f->space,
+	       (unsigned long long)f->delay_ms);
+}
+
+bool trace_files_idle(struct trace_files *t)
+{
+	pthread_mutex_lock(&t->mutex);
+	bool idle = t->queued == 0;
+
+	pthread_mutex_unlock(&t->mutex);
+	return idle;
+}
+
+static bool failed_take(struct trace_files *t, struct trace_file *f)
+{
+	pthread_mutex_lock(&t->mutex);
+	bool failed = f->failed;
+
+	f->failed = false;
+	pthread_mutex_unlock(&t->mutex);
+	return failed;
+}
+
+void trace_files_tick(struct trace_files *t, uint64_t now)
 {
 	int error;
-	bool empty;
 
 	if (!t) {
 		return;
 	}
 	pthread_mutex_lock(&t->mutex);
 	error = t->error;
-	empty = t->queued == 0;
 	pthread_mutex_unlock(&t->mutex);
 	if (error != t->reported) {
 		t->reported = error;
-		qb_log(LOG_ERR, "cannot write traces to %s: %s", t->daemon->settings->trace_dir,
-		       strerror(-error));
-	}
-	if (t->broken && empty && t->daemon->node) {
-		list_for_each (pos, &t->files) {
-			node_trace_restart(t->daemon->node, list_entry(pos, struct trace_file, link)->space);
+		if (error != 0) {
+			qb_log(LOG_ERR, "cannot write traces to %s: %s", t->daemon->settings->trace_dir,
+			       strerror(-error));
 		}
-		t->broken = false; /* their END is dropped as well: there is a gap before it */
+	}
+	list_for_each (pos, &t->files) {
+		struct trace_file *f = list_entry(pos, struct trace_file, link);
+
+		if (failed_take(t, f)) {
+			f->gap = true;
+			f->retry_ms = 0;
+		}
+		if (f->gap && f->retry_ms == 0) {
+			gap_schedule(f, now);
+		}
+		if (f->gap && now >= f->retry_ms && t->daemon->node && trace_files_idle(t)) {
+			/* Its END is dropped, as nothing but a BEGIN follows a gap. No BEGIN comes now
+			 * when the lockspace has no state here: its next one begins by itself. */
+			f->retry_ms = now + f->delay_ms;
+			node_trace_restart(t->daemon->node, f->space);
+		}
 	}
 }

@@ -10,9 +10,15 @@ replay() {
 	"$top_builddir/lockstep-replay" "$@"
 }
 
-mkdir "$tmp/traces"
-daemon_start "trace_dir = $tmp/traces" "trace_bytes = 65536"
+# The first beginning fails: what is there already cannot become the older file.
 trace=$tmp/traces/default.trace
+mkdir -p "$trace.1/in-the-way"
+: >"$trace"
+daemon_start "trace_dir = $tmp/traces" "trace_bytes = 65536"
+ok "that it cannot record is in the log" within grep -q 'cannot write traces to ' "$tmp/daemon.log"
+rm "$trace"
+rm -r "$trace.1"
+ok "when it can, it begins by itself" within replay "$trace"
 
 lockstep run 'a b' -- true
 lockstep run account -- sh -c '"$1" run -n account -- true; exit 0' sh "$top_builddir/lockstep" >/dev/null 2>&1
