@@ -342,6 +342,17 @@ static void a_client_that_never_dispatches_is_no_harm(dlm_lshandle_t h)
 
 /* --- processes ---------------------------------------------------------------------------- */
 
+/* exit(), with all that the libraries may have hung on it. Not under the address sanitizer: the library leaves
+ * the parent's session alone in a child, on purpose, and that would count as a leak there. */
+static _Noreturn void child_exit(int code)
+{
+#ifdef __SANITIZE_ADDRESS__
+	_exit(code);
+#else
+	exit(code);
+#endif
+}
+
 /* R-ABI-18 */
 static void a_childs_end_is_not_the_parents(dlm_lshandle_t h, dlm_lshandle_t other)
 {
@@ -355,7 +366,7 @@ static void a_childs_end_is_not_the_parents(dlm_lshandle_t h, dlm_lshandle_t oth
 		int bad = !REFUSED(lock(h, LKM_NLMODE, &second, 0, "x", NULL), ENOTCONN);
 
 		bad |= dlm_close_lockspace(h) != 0;
-		exit(bad);
+		child_exit(bad);
 	}
 	CHECK(waitpid(child, &status, 0) == child && status == 0);
 	CHECK(COMPLETED(lock_wait(other, LKM_PRMODE, &second, LKF_NOQUEUE, "k"), second, EAGAIN));
