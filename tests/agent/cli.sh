@@ -329,6 +329,7 @@ start killed "$top_builddir/lockstep-agent" run "$tmp/waits.plan"
 ok "it runs again" within test -s "$tmp/waits.2"
 signal KILL killed
 ok "a killed agent takes its commands along" within not alive "$(cat "$tmp/waits.1")"
+kill "$(cat "$tmp/waits.2")"
 
 # --- output ---
 

@@ -140,11 +140,12 @@ if command -v script >/dev/null; then
 	# shellcheck disable=SC2046
 	set -- $(tr -d '\r' <"$tmp/tty.out")
 	ok "the terminal is the command's" [ "$1" = "$2" ]
+	# Whoever runs this in the background has these two ignored.
 	(
 		within test -e "$tmp/ready"
 		printf '\003'
 		within test -e "$tmp/interrupted"
-	) | script -qec "'$lockstep' run a -- sh -c 'echo >$tmp/ready; exec sleep 1000'; echo \$? >$tmp/interrupted" /dev/null >/dev/null
+	) | env --default-signal=INT,QUIT script -qec "'$lockstep' run a -- sh -c 'echo >$tmp/ready; exec sleep 1000'; echo \$? >$tmp/interrupted" /dev/null >/dev/null
 	ok "control-C ends it" [ "$(cat "$tmp/interrupted")" = 130 ]
 else
 	echo "# script(1) is not there: nothing was tried on a terminal"
