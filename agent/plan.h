@@ -168,7 +168,6 @@ struct plan {
 	uint32_t commits;
 	uint32_t source;
 	uint32_t terminator;
-	size_t done_count;   /* steps that ended, one way or another */
 	size_t running;      /* under way at the driver */
 	bool panicked;
 	bool stopping;

@@ -110,7 +110,6 @@ static bool step_passes(struct plan *plan, struct plan_step *step, uint64_t now_
 	}
 	step->state = step->skipped_by != PLAN_NONE ? PLAN_SKIPPED : PLAN_GOOD; /* R-EXEC-3 */
 	step->end_ms = now_ms;
-	plan->done_count++;
 	return true;
 }
 
@@ -352,7 +351,6 @@ static void do_finished(struct plan *plan, struct plan_step *step, bool good, ui
 {
 	step->end_ms = now_ms;
 	step->state = good ? PLAN_GOOD : PLAN_BAD;
-	plan->done_count++;
 	if (!good) {
 		step->failed = true;
 		direction_set(plan);

@@ -263,25 +263,18 @@ int verb_status(struct cli *cli, const struct verb *verb, int argc, char **argv)
 
 int verb_digest(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
-	static const struct option options[] = {
-		COMMON_OPTIONS, JSON_OPTION, SPACE_OPTION, { NULL, 0, NULL, 0 },
-	};
-	int option;
+	int code = options_plain(cli, verb, argc, argv);
 
-	while ((option = getopt_long(argc, argv, "hs:", options, NULL)) >= 0) {
-		int code = option_common(cli, verb, option);
-
-		if (code >= 0) {
-			return code;
-		}
+	if (code >= 0) {
+		return code;
 	}
 	if (optind < argc) {
 		return usage_error(verb, "unexpected argument: %s", argv[optind]);
 	}
 	struct lockstep_admin *a;
 	struct spaces spaces = { 0 };
-	int code = admin_open(cli, &a);
 
+	code = admin_open(cli, &a);
 	if (code) {
 		return code;
 	}
