@@ -31,6 +31,7 @@
 struct lockstep_session {
 	struct transport *transport;
 	struct session *session;
+	struct recovery *recovery;
 	struct buf out;
 	struct pack *pack; /* of lockstep_submit(), from its first call on */
 };
@@ -249,6 +250,7 @@ void lockstep_close(struct lockstep_session *s)
 	(void)transport_free(s->transport);
 	(void)session_free(s->session);
 	buf_done(&s->out);
+	free(s->recovery);
 	free(s->pack);
 	free(s);
 }
@@ -279,6 +281,16 @@ void client_disconnect(struct lockstep_session *s)
 struct session *client_session(const struct lockstep_session *s)
 {
 	return s->session;
+}
+
+struct transport *client_transport(const struct lockstep_session *s)
+{
+	return s->transport;
+}
+
+struct recovery **client_recovery(struct lockstep_session *s)
+{
+	return &s->recovery;
 }
 
 /* --- events ------------------------------------------------------------------------------ */
@@ -714,6 +726,10 @@ int lockstep_lockx_wait(struct lockstep_session *s, int mode, struct lockstep_lk
 	struct session_wait wait = { .done = false };
 	int64_t deadline = transport_deadline(timeout_ms);
 	bool cancelled;
+
+	if (s && session_recovering(s->session)) {
+		return -EDEADLK; /* R-CB-7 */
+	}
 	int error = lock_call(s, &request);
 
 	if (error || lksb->status == 0) {
@@ -753,6 +769,10 @@ int lockstep_unlock_wait(struct lockstep_session *s, uint32_t lkid, uint32_t fla
 		.until_unlocked = (flags & LOCKSTEP_LKF_CANCEL) == 0,
 	};
 	bool completes, cancelled;
+
+	if (s && session_recovering(s->session)) {
+		return -EDEADLK; /* R-CB-7 */
+	}
 	int error = unlock_call(s, lkid, flags, lksb, NULL, &completes);
 
 	if (error) {

@@ -13,7 +13,9 @@ struct ipc_submit;
 struct lockstep_admin;
 struct lockstep_options;
 struct lockstep_session;
+struct recovery;
 struct session;
+struct transport;
 
 #define OPEN_TIMEOUT_MS 30000 /* said in lockstep.h */
 
@@ -35,6 +37,9 @@ void client_disconnect(struct lockstep_session *s);
 int client_space_create(struct lockstep_admin *a, const char *space,
 			const struct lockstep_options *options, uint8_t personality);
 struct session *client_session(const struct lockstep_session *s);
+struct transport *client_transport(const struct lockstep_session *s);
+/* Where its recovery callbacks are kept (recovery.c): NULL at first, free()d with the session. */
+struct recovery **client_recovery(struct lockstep_session *s);
 /* Takes in everything that is here before anything is delivered, so that a loss overtakes what was
  * sent ahead of it (R-LOST-1). */
 void client_events_take(struct lockstep_session *s);

@@ -33,11 +33,12 @@ struct lock {
 /* One callback that has arrived and was not delivered. */
 struct pending {
 	struct list link;
-	uint8_t kind; /* IPC_EVENT_CAST or IPC_EVENT_BAST */
+	uint8_t kind; /* IPC_EVENT_CAST, IPC_EVENT_BAST or a recovery event */
 	int8_t mode;
 	uint8_t sb_flags;
 	uint32_t lkid;
 	int32_t status;
+	uint32_t value;
 	uint64_t token;
 	uint16_t lvb_len;
 	uint8_t lvb[];
@@ -55,6 +56,12 @@ struct session {
 	int lost_error;
 	void *lost_arg;
 	lockstep_lost_fn lost_fn;
+	uint64_t recovery_number;
+	void *recovery_arg;
+	void (*recovery_fn)(void *arg, const struct ipc_event *event); /* NULL: not subscribed */
+	bool recovering; /* it runs */
+	struct pending *recovery_last; /* the recovery event that was taken last */
+	struct ipc_event recovery_event; /* ... as it came */
 };
 
 /* --- the table of locks ------------------------------------------------------------------ */
@@ -143,11 +150,20 @@ struct session *session_new(void)
 	return s;
 }
 
-static void queue_drop(struct session *s)
+static bool is_recovery(uint8_t kind)
+{
+	return kind >= IPC_EVENT_PREP && kind <= IPC_EVENT_DONE;
+}
+
+static void queue_drop(struct session *s, bool locks, bool recovery)
 {
 	list_for_each_safe(pos, &s->queue) {
-		list_remove(pos);
-		free(list_entry(pos, struct pending, link));
+		struct pending *p = list_entry(pos, struct pending, link);
+
+		if (is_recovery(p->kind) ? recovery : locks) {
+			list_remove(pos);
+			free(p);
+		}
 	}
 }
 
@@ -181,8 +197,9 @@ static void locks_drop(struct session *s, int32_t status)
 struct session *session_free(struct session *s)
 {
 	if (s) {
-		queue_drop(s);
+		queue_drop(s, true, true);
 		locks_drop(s, ENOTCONN);
+		free(s->recovery_last);
 		free(s->buckets);
 		free(s);
 	}
@@ -212,7 +229,7 @@ void session_lose(struct session *s, int error)
 	}
 	s->lost = true;
 	s->lost_error = error;
-	queue_drop(s);
+	queue_drop(s, true, true);
 	locks_drop(s, ENOTCONN);
 }
 
@@ -224,6 +241,11 @@ bool session_is_lost(const struct session *s)
 bool session_delivering(const struct session *s)
 {
 	return s->delivering > 0;
+}
+
+bool session_recovering(const struct session *s)
+{
+	return s->recovering;
 }
 
 size_t session_locks_count(const struct session *s)
@@ -398,8 +420,17 @@ void session_idle_set(struct session *s, uint32_t lkid, struct lockstep_lksb *lk
 
 void session_purged(struct session *s)
 {
-	queue_drop(s);
+	queue_drop(s, true, false);
 	locks_drop(s, LOCKSTEP_EUNLOCK);
+}
+
+void session_recovery_set(struct session *s, uint64_t number,
+			  void (*fn)(void *arg, const struct ipc_event *event), void *arg)
+{
+	queue_drop(s, false, true);
+	s->recovery_number = number;
+	s->recovery_fn = fn;
+	s->recovery_arg = arg;
 }
 
 void session_wait_add(struct session *s, uint32_t lkid, struct session_wait *wait)
@@ -463,15 +494,20 @@ void session_event(struct session *s, const struct ipc_event *event)
 		session_lose(s, event->status ? event->status : ENOTCONN);
 		return;
 	}
-	struct lock *lock = lock_find(s, event->lkid);
+	bool recovery = is_recovery(event->kind);
 	bool cast = event->kind == IPC_EVENT_CAST;
 
+	if (recovery && (!s->recovery_fn || event->token != s->recovery_number)) {
+		return; /* of a subscription that has ended */
+	}
+	struct lock *lock = recovery ? NULL : lock_find(s, event->lkid);
+
 	/* Events of a lock that ended meanwhile (its final completion is out) go nowhere. */
-	if (!lock || (!cast && event->kind != IPC_EVENT_BAST) ||
-	    (!cast && (!mode_valid(event->mode) || bast_suppressed(lock, event->mode)))) {
+	if (!recovery && (!lock || (!cast && event->kind != IPC_EVENT_BAST) ||
+			  (!cast && (!mode_valid(event->mode) || bast_suppressed(lock, event->mode))))) {
 		return;
 	}
-	uint16_t lvb_len = cast ? event->lvb_len : 0;
+	uint16_t lvb_len = cast || recovery ? event->lvb_len : 0;
 	struct pending *p = calloc(1, sizeof(*p) + lvb_len);
 
 	if (!p) {
@@ -485,14 +521,17 @@ void session_event(struct session *s, const struct ipc_event *event)
 	p->sb_flags = event->sb_flags;
 	p->lkid = event->lkid;
 	p->status = event->status;
+	p->value = event->value;
 	p->token = event->token;
 	p->lvb_len = lvb_len;
 	if (lvb_len > 0) {
 		memcpy(p->lvb, event->lvb, lvb_len);
 	}
 	list_push_tail(&s->queue, &p->link);
-	lock->last = p;
-	lock->casts_pending += cast ? 1 : 0;
+	if (lock) {
+		lock->last = p;
+		lock->casts_pending += cast ? 1 : 0;
+	}
 }
 
 static void waits_check(struct lock *lock, int32_t status)
@@ -557,8 +596,27 @@ static void bast_take(const struct lock *lock, const struct pending *p,
 	};
 }
 
+static void recovery_take(struct session *s, struct pending *p, struct session_delivery *ret)
+{
+	list_remove(&p->link);
+	free(s->recovery_last);
+	s->recovery_last = p;
+	s->recovery_event = (struct ipc_event){
+		.kind = p->kind, .lkid = p->lkid, .status = p->status, .value = p->value,
+		.token = p->token, .lvb_len = p->lvb_len, .lvb = p->lvb,
+	};
+	*ret = (struct session_delivery){
+		.kind = p->kind, .arg = s->recovery_arg, .recovery = s->recovery_fn,
+		.event = &s->recovery_event,
+	};
+}
+
 static void pending_take(struct session *s, struct pending *p, struct session_delivery *ret)
 {
+	if (is_recovery(p->kind)) {
+		recovery_take(s, p, ret);
+		return;
+	}
 	struct lock *lock = lock_find(s, p->lkid);
 
 	*ret = (struct session_delivery){ .kind = p->kind };
@@ -632,8 +690,12 @@ bool session_deliver(struct session *s, bool *ret_ran)
 		d.bast(d.arg, d.mode);
 	} else if (d.lost) {
 		d.lost(d.arg, d.error);
+	} else if (d.recovery) {
+		s->recovering = true;
+		d.recovery(d.arg, d.event);
+		s->recovering = false;
 	}
 	s->delivering--;
-	*ret_ran = d.ast || d.bast || d.lost;
+	*ret_ran = d.ast || d.bast || d.lost || d.recovery;
 	return true;
 }

@@ -38,7 +38,7 @@ struct session_wait {
 
 /* One callback that is due. What it tells is in the lksb already; at most one routine is not NULL. */
 struct session_delivery {
-	uint8_t kind; /* IPC_EVENT_CAST, IPC_EVENT_BAST, IPC_EVENT_LOST */
+	uint8_t kind; /* IPC_EVENT_CAST, _BAST, _LOST, _PREP, _SLOT, _DONE */
 	bool ended;       /* the session has forgotten this lock */
 	bool lvb_written;
 	int mode;  /* BAST: the blocked mode */
@@ -48,6 +48,8 @@ struct session_delivery {
 	lockstep_ast_fn ast;
 	lockstep_bast_fn bast;
 	lockstep_lost_fn lost;
+	void (*recovery)(void *arg, const struct ipc_event *event);
+	const struct ipc_event *event; /* PREP, SLOT, DONE: valid until the next take */
 };
 
 struct session *session_new(void);
@@ -105,7 +107,12 @@ uint32_t session_lock_pending(const struct session *s, uint32_t lkid);
 /* The argument of the lock's callbacks; NULL also when it is unknown. */
 void *session_lock_arg(const struct session *s, uint32_t lkid);
 
-/* Takes in a CAST, BAST or LOST event; READY is the opener's business and ignored here. */
+/* Recovery events of subscription @number are queued among the others and go to @fn; NULL: no more, and
+ * those in the queue are dropped. */
+void session_recovery_set(struct session *s, uint64_t number,
+			  void (*fn)(void *arg, const struct ipc_event *event), void *arg);
+
+/* Takes in a CAST, BAST, LOST or recovery event; READY is the opener's business and ignored here. */
 void session_event(struct session *s, const struct ipc_event *event);
 /* The connection is gone or cannot be trusted any more. Only the first call counts. */
 void session_lose(struct session *s, int error);
@@ -122,6 +129,8 @@ bool session_take(struct session *s, struct session_delivery *ret);
 bool session_take_cast(struct session *s, uint32_t lkid, struct session_delivery *ret);
 bool session_queue_empty(const struct session *s);
 bool session_delivering(const struct session *s);
+/* A recovery callback runs: nothing may be waited for (R-CB-7). */
+bool session_recovering(const struct session *s);
 
 size_t session_locks_count(const struct session *s);
 

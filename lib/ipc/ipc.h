@@ -25,7 +25,7 @@
  * bytes, unknown flags and lengths over their maximum with -EBADMSG; on success encoding the result
  * again gives the same bytes. What the numbers mean (modes, lock flags, names) is the node's to judge, not the codec's.
  *
- * Answers: OPEN, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
+ * Answers: OPEN, RECOVERY, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
  * OPEN_STATUS are answered by a result, SUBMIT by as many as it has rows, the others by a page (STATUS by a page of one row).
  * SPACE_STATUS and OPEN_STATUS have error EINPROGRESS until the lockspace is usable here.
  */
@@ -56,6 +56,7 @@ enum ipc_message {
 	IPC_MSG_SUBMIT = 2,
 	IPC_MSG_OPEN_STATUS = 3, /* is my session ready yet? (also pushed as an event) */
 	IPC_MSG_CLOSE = 4,  /* a tag only: my session ends, whoever still has the connection open */
+	IPC_MSG_RECOVERY = 5, /* recovery callbacks: subscribe, unsubscribe, acknowledge */
 	IPC_EVENT = 16,
 	IPC_MSG_STATUS = 32, /* admin */
 	IPC_MSG_SPACES = 33,
@@ -133,7 +134,7 @@ struct ipc_result {
 	uint32_t tag;
 	uint32_t error;
 	uint32_t lkid;    /* SUBMIT of a new request */
-	uint32_t value;   /* OPEN: lvb_len; NODE_ID: nodeid; RELEASE: remaining create count; a purge: 1
+	uint32_t value;   /* OPEN: lvb_len; RECOVERY: number of the subscription; NODE_ID: nodeid; RELEASE: remaining create count; a purge: 1
 			   * when it took the session's own locks; an adoption: 1 when its error is the
 			   * cluster's answer and not the daemon's pushing back */
 	bool completes;   /* SUBMIT: a completion event will come (not for a cancel of an idle lock) */
@@ -145,7 +146,13 @@ enum ipc_event_kind {
 	IPC_EVENT_CAST = 2,
 	IPC_EVENT_BAST = 3,
 	IPC_EVENT_LOST = 4,  /* session is dead; status = errno */
+	/* Recovery callbacks; token = number of the subscription */
+	IPC_EVENT_PREP = 5,  /* value = number of the prep, to be acknowledged */
+	IPC_EVENT_SLOT = 6,  /* lkid = nodeid that failed, value = its slot */
+	IPC_EVENT_DONE = 7,  /* lkid = own slot, value = generation, lvb = slots: nodeid u32 | slot u32 of
+			      * each member, ascending nodeid */
 };
+#define IPC_SLOT_SIZE 8 /* bytes of one slot in there */
 
 /*   kind u8 | mode i8 | sb_flags u8 | reserved u8 | lkid u32 | status i32 | value u32 | token u64 |
  *   lvb blob */
@@ -160,6 +167,30 @@ struct ipc_event {
 	uint16_t lvb_len;
 	const uint8_t *lvb;
 };
+
+/* RECOVERY: about the subscription of this session. Answer: errno, of SUBSCRIBE the number that its
+ * events carry.
+ *
+ *   op u8 | reserved u8[3] | prep u32 (PREP_DONE, else 0) */
+enum ipc_recovery_op {
+	IPC_RECOVERY_SUBSCRIBE = 1,
+	IPC_RECOVERY_UNSUBSCRIBE = 2,
+	IPC_RECOVERY_PREP_DONE = 3,
+};
+
+struct ipc_recovery {
+	uint32_t tag;
+	uint8_t op;
+	uint32_t prep; /* the number from the event */
+};
+
+void ipc_recovery_encode(const struct ipc_recovery *m, struct buf *out);
+int ipc_recovery_decode(const void *body, size_t size, struct ipc_recovery *ret);
+/* The slots in a DONE. Refuses an empty list and one that is not in ascending order of nodeids; @ret has
+ * room for LOCKSTEP_NODES_MAX. */
+struct lockstep_slot;
+void ipc_slots_encode(const struct lockstep_slot *slots, size_t count, struct buf *out);
+int ipc_slots_decode(const void *bytes, size_t size, struct lockstep_slot *ret, size_t *ret_count);
 
 void ipc_open_encode(const struct ipc_open *m, struct buf *out);
 int ipc_open_decode(const void *body, size_t size, struct ipc_open *ret);

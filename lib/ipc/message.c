@@ -189,7 +189,7 @@ int ipc_event_decode(struct cursor *in, struct ipc_event *ret)
 	m.token = cursor_get_u64(in);
 	m.lvb = cursor_get_blob16(in, LOCKSTEP_LVB_MAX, &lvb_len);
 	m.lvb_len = (uint16_t)lvb_len;
-	if (!cursor_ok(in) || m.kind < IPC_EVENT_READY || m.kind > IPC_EVENT_LOST) {
+	if (!cursor_ok(in) || m.kind < IPC_EVENT_READY || m.kind > IPC_EVENT_DONE) {
 		cursor_fail(in);
 		return -EBADMSG;
 	}

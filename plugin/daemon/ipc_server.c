@@ -871,6 +871,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	struct qb_ipc_request_header header;
 	struct ipc_result result = { 0 };
 	const uint8_t *body;
+	struct cursor in;
 	struct buf *out;
 	int32_t id;
 
@@ -898,6 +899,8 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		close_process(session, body, size, &result);
 		break;
 	default:
+		in = cursor_make(body, size);
+		(void)ipc_tag_decode(&in, &result.tag); /* of a newer client, who waits for it */
 		result.error = EOPNOTSUPP;
 		break;
 	}

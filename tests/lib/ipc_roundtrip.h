@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <lockstep/lockstep_recovery.h>
+
 #include "lib/base/buf.h"
 #include "lib/ipc/ipc.h"
 
@@ -27,6 +29,8 @@ enum ipc_shape {
 	SHAPE_LINE,
 	SHAPE_RESULTS, /* a pack */
 	SHAPE_COUNTER,
+	SHAPE_RECOVERY,
+	SHAPE_SLOTS, /* in an event */
 	SHAPES_COUNT,
 };
 
@@ -46,6 +50,8 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		struct lockstep_member_info member;
 		struct lockstep_lock_info lock;
 		struct lockstep_blocker blocker;
+		struct ipc_recovery recovery;
+		struct lockstep_slot slots[LOCKSTEP_NODES_MAX];
 		char line[IPC_LINE_MAX + 1];
 	} m;
 	size_t rows = 0;
@@ -133,6 +139,14 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		}
 		if (error == 0) {
 			ipc_counter_encode(m.line, value, out);
+		}
+		return error;
+	case SHAPE_RECOVERY:
+		WHOLE(recovery, recovery);
+	case SHAPE_SLOTS:
+		error = ipc_slots_decode(data, size, m.slots, &rows);
+		if (error == 0) {
+			ipc_slots_encode(m.slots, rows, out);
 		}
 		return error;
 	case SHAPES_COUNT:

@@ -64,6 +64,10 @@ static const struct lockstep_blocker sample_blocker = {
 		  .comm = "backup", .lost = true },
 	.by_order = true,
 };
+static const struct ipc_recovery sample_recovery = {
+	.tag = 6, .op = IPC_RECOVERY_PREP_DONE, .prep = 0x12345678,
+};
+static const struct lockstep_slot sample_slot = { .nodeid = 258, .slot = 1 };
 static const char sample_line[] = "04:00:00.000 view 7 of default: nodes 1 2";
 
 /* What fixes @shape's sample as bytes. */
@@ -114,6 +118,12 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 		break;
 	case SHAPE_COUNTER:
 		ipc_counter_encode("views", 1ull << 40, out);
+		break;
+	case SHAPE_RECOVERY:
+		ipc_recovery_encode(&sample_recovery, out);
+		break;
+	case SHAPE_SLOTS:
+		ipc_slots_encode(&sample_slot, 1, out);
 		break;
 	case SHAPES_COUNT:
 		fail();
@@ -348,6 +358,53 @@ static void layout_of_an_event_is_pinned(void **state)
 	buf_done(&bytes);
 }
 
+/* R-CB-1: what done says of the members is complete, in order, and fits whatever their number. */
+static void slots_come_in_ascending_order_of_nodeids(void **state)
+{
+	struct lockstep_slot slots[LOCKSTEP_NODES_MAX], again[LOCKSTEP_NODES_MAX];
+	struct ipc_event event = { .kind = IPC_EVENT_DONE };
+	struct buf bytes = { 0 }, row = { 0 };
+	size_t count;
+
+	(void)state;
+	for (uint32_t i = 0; i < LOCKSTEP_NODES_MAX; i++) {
+		slots[i] = (struct lockstep_slot){ .nodeid = 10 + i, .slot = LOCKSTEP_NODES_MAX - i };
+	}
+	ipc_slots_encode(slots, LOCKSTEP_NODES_MAX, &bytes);
+	event.lvb = bytes.data;
+	event.lvb_len = (uint16_t)bytes.size;
+	ipc_event_encode(&event, &row);
+	struct cursor in = cursor_make(row.data, row.size);
+
+	assert_int_equal(ipc_event_decode(&in, &event), 0);
+	assert_int_equal(ipc_slots_decode(event.lvb, event.lvb_len, again, &count), 0);
+	assert_int_equal(count, LOCKSTEP_NODES_MAX);
+	assert_memory_equal(again, slots, sizeof(slots));
+	bytes.data[IPC_SLOT_SIZE] = 10; /* the second is the first once more */
+	assert_int_equal(ipc_slots_decode(bytes.data, bytes.size, again, &count), -EBADMSG);
+	bytes.data[IPC_SLOT_SIZE] = 11;
+	buf_put_zero(&bytes, IPC_SLOT_SIZE);
+	assert_int_equal(ipc_slots_decode(bytes.data, bytes.size, again, &count), -EBADMSG);
+	buf_done(&bytes);
+	buf_done(&row);
+}
+
+/* Only an acknowledgement names a prep. */
+static void a_recovery_request_is_what_it_says(void **state)
+{
+	struct ipc_recovery m = { .tag = 1, .op = IPC_RECOVERY_SUBSCRIBE, .prep = 1 };
+	struct buf bytes = { 0 };
+
+	(void)state;
+	ipc_recovery_encode(&m, &bytes);
+	assert_int_equal(ipc_recovery_decode(bytes.data, bytes.size, &m), -EBADMSG);
+	buf_clear(&bytes);
+	m = (struct ipc_recovery){ .tag = 1, .op = IPC_RECOVERY_PREP_DONE + 1 };
+	ipc_recovery_encode(&m, &bytes);
+	assert_int_equal(ipc_recovery_decode(bytes.data, bytes.size, &m), -EBADMSG);
+	buf_done(&bytes);
+}
+
 static void a_refusal_writes_nothing(void **state)
 {
 	struct cursor in = cursor_make("nonsense", 8);
@@ -426,6 +483,8 @@ int main(void)
 		cmocka_unit_test(rows_are_not_longer_than_their_maximum),
 		cmocka_unit_test(a_decoded_lock_row_has_what_was_meant),
 		cmocka_unit_test(layout_of_an_event_is_pinned),
+		cmocka_unit_test(slots_come_in_ascending_order_of_nodeids),
+		cmocka_unit_test(a_recovery_request_is_what_it_says),
 		cmocka_unit_test(a_refusal_writes_nothing),
 		cmocka_unit_test(lengths_over_the_maximum_are_refused),
 		cmocka_unit_test(the_largest_page_fits_into_a_message),

@@ -701,6 +701,70 @@ static void many_locks_are_found_again(void **state)
 	}
 }
 
+/* --- recovery callbacks ------------------------------------------------------------------ */
+
+static void recovery(void *arg, const struct ipc_event *event)
+{
+	char text[64];
+
+	(void)snprintf(text, sizeof(text), "recovery %s %u %u", (const char *)arg, event->kind,
+		       event->value);
+	note(text);
+}
+
+static void recovery_event(struct fixture *f, uint8_t kind, uint32_t value, uint64_t number)
+{
+	const struct ipc_event event = { .kind = kind, .value = value, .token = number,
+					 .mode = LOCKSTEP_LOCK_IV };
+
+	session_event(f->s, &event);
+}
+
+/* R-CB-5, R-CB-7: one queue, so that done comes after the grants of the recovery. */
+static void recovery_callbacks_keep_their_place_among_the_others(void **state)
+{
+	struct fixture *f = *state;
+	const struct session_request r = request(f, LOCKSTEP_LOCK_EX, 0);
+
+	session_recovery_set(f->s, 7, recovery, arg_z);
+	accepted(f, &r, 4);
+	recovery_event(f, IPC_EVENT_PREP, 1, 7);
+	recovery_event(f, IPC_EVENT_SLOT, 2, 7);
+	cast(f, 4, 0, LOCKSTEP_LOCK_EX, 9);
+	recovery_event(f, IPC_EVENT_DONE, 3, 7);
+	assert_string_equal(deliver(f), "recovery z 5 1,recovery z 6 2,ast-a x 0,recovery z 7 3");
+}
+
+/* What was on its way for a subscription that has ended is nobody's, also after a new one. */
+static void an_ended_subscription_is_told_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	recovery_event(f, IPC_EVENT_PREP, 1, 0);
+	session_recovery_set(f->s, 7, recovery, arg_z);
+	recovery_event(f, IPC_EVENT_PREP, 1, 7);
+	session_recovery_set(f->s, 0, NULL, NULL);
+	recovery_event(f, IPC_EVENT_SLOT, 2, 7);
+	session_recovery_set(f->s, 8, recovery, arg_y);
+	recovery_event(f, IPC_EVENT_DONE, 3, 7);
+	recovery_event(f, IPC_EVENT_DONE, 4, 8);
+	assert_string_equal(deliver(f), "recovery y 7 4");
+}
+
+/* R-PURGE-1 is about locks; R-LOST-1 is about everything. */
+static void a_purge_keeps_recovery_callbacks_and_a_loss_does_not(void **state)
+{
+	struct fixture *f = *state;
+
+	session_recovery_set(f->s, 7, recovery, arg_z);
+	recovery_event(f, IPC_EVENT_PREP, 1, 7);
+	session_purged(f->s);
+	assert_string_equal(deliver(f), "recovery z 5 1");
+	recovery_event(f, IPC_EVENT_DONE, 2, 7);
+	session_lose(f->s, ENOTCONN);
+	assert_string_equal(deliver(f), "");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -725,6 +789,9 @@ int main(void)
 		TEST(the_lksb_of_the_latest_op_is_used),
 		TEST(callbacks_of_several_locks_run_in_effect_order),
 		TEST(a_session_that_purged_itself_goes_on),
+		TEST(recovery_callbacks_keep_their_place_among_the_others),
+		TEST(an_ended_subscription_is_told_nothing),
+		TEST(a_purge_keeps_recovery_callbacks_and_a_loss_does_not),
 		TEST(a_name_may_be_empty_and_hold_any_byte),
 		TEST(loss_overtakes_what_is_undelivered_and_is_told_once),
 		TEST(a_wait_ends_with_its_completion),
