@@ -4,7 +4,8 @@
  * digests on the way, and tells what happened to a resource or a lock. Uses the engine and the trace
  * decoder, never the daemon.
  *
- *   main: arguments, files -> replay.c: one file -> tell.c: what is printed
+ *   main: arguments, files -> replay_file.c: one file -> replay_tell.c: what is printed
+ *                          -> replay_compare.c: the states of two files
  */
 #include "config.h"
 
@@ -16,16 +17,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "plugin/engine/engine.h"
 #include "tools/lockstep_replay.h"
 
 static void usage(FILE *f)
 {
 	(void)fputs("usage: lockstep-replay [--resource NAME | --lock NODE:LKID] [--json] FILE...\n"
+		    "       lockstep-replay --compare FILE FILE\n"
 		    "  --resource NAME    the history of a resource; bytes may be written as \\xHH\n"
 		    "  --lock NODE:LKID   the history of a lock\n"
 		    "  --json             one JSON object per line\n"
+		    "  --compare          the first resource or lock that differs at the end of two files\n"
 		    "  --version, --help\n"
-		    "Exit status: 0 all digests agree, 1 some do not, 2 usage, 3 a file cannot be read.\n",
+		    "Exit status: 0 all digests agree, or the states are equal; 1 not so; 2 usage; 3 a file\n"
+		    "cannot be read.\n",
 		    f);
 }
 
@@ -110,13 +115,46 @@ out_errno:
 	return NULL;
 }
 
+static int file_replay(const char *path, const struct replay_options *o, struct replay_marks *marks,
+		       struct engine **ret_state)
+{
+	size_t size = 0;
+	uint8_t *data = file_read(path, &size);
+	int status = data ? replay_file(path, data, size, o, marks, ret_state) : 3;
+
+	free(data);
+	return status;
+}
+
+static int files_compare(char *const paths[2], const struct replay_options *o)
+{
+	struct engine *states[2] = { NULL, NULL };
+	int status = 0;
+
+	for (int i = 0; i < 2; i++) {
+		/* That their digests differ is no news. */
+		struct replay_marks marks = { 0 };
+		int one = file_replay(paths[i], o, &marks, &states[i]);
+
+		status = one > status ? one : status;
+		replay_marks_done(&marks);
+	}
+	if (status == 0 && !replay_compare(states[0], states[1])) {
+		status = 1;
+	}
+	(void)engine_free(states[0]);
+	(void)engine_free(states[1]);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
-	enum { OPT_RESOURCE = 256, OPT_LOCK, OPT_JSON, OPT_VERSION, OPT_HELP };
+	enum { OPT_RESOURCE = 256, OPT_LOCK, OPT_JSON, OPT_COMPARE, OPT_VERSION, OPT_HELP };
 	static const struct option options[] = {
 		{ "resource", required_argument, NULL, OPT_RESOURCE },
 		{ "lock", required_argument, NULL, OPT_LOCK },
 		{ "json", no_argument, NULL, OPT_JSON },
+		{ "compare", no_argument, NULL, OPT_COMPARE },
 		{ "version", no_argument, NULL, OPT_VERSION },
 		{ "help", no_argument, NULL, OPT_HELP },
 		{ NULL, 0, NULL, 0 },
@@ -143,6 +181,9 @@ int main(int argc, char **argv)
 		case OPT_JSON:
 			o.json = true;
 			break;
+		case OPT_COMPARE:
+			o.compare = true;
+			break;
 		case OPT_VERSION:
 			(void)puts("lockstep-replay " PACKAGE_VERSION);
 			return 0;
@@ -154,17 +195,17 @@ int main(int argc, char **argv)
 			return 2;
 		}
 	}
-	if (optind == argc) {
+	if (optind == argc || (o.compare && (argc - optind != 2 || o.json || o.by_name || o.by_lock))) {
 		usage(stderr);
 		return 2;
 	}
+	if (o.compare) {
+		return files_compare(argv + optind, &o);
+	}
 	for (int i = optind; i < argc; i++) {
-		size_t size = 0;
-		uint8_t *data = file_read(argv[i], &size);
-		int one = data ? replay_file(argv[i], data, size, &o, &marks) : 3;
+		int one = file_replay(argv[i], &o, &marks, NULL);
 
 		status = one > status ? one : status;
-		free(data);
 	}
 	replay_marks_done(&marks);
 	return status;

@@ -24,6 +24,7 @@ struct replay_options {
 	uint32_t nodeid;
 	uint32_t lkid;
 	bool json;
+	bool compare;
 };
 
 /* Digests at marks of all files: replicas have the same at the same seq. */
@@ -42,9 +43,13 @@ struct replay_marks {
 
 void replay_marks_done(struct replay_marks *m);
 
-/* 0: all as it was; 1: a digest differs; 3: not a trace, or damaged. Prints. */
+/* 0: all as it was; 1: a digest differs; 3: not a trace, or damaged. Prints. With 0 *ret_state is the state
+ * at the end, if @ret_state is not NULL: engine_free() it. */
 int replay_file(const char *path, const uint8_t *data, size_t size, const struct replay_options *o,
-		struct replay_marks *marks);
+		struct replay_marks *marks, struct engine **ret_state);
+
+/* lockstep_replay_compare.c: prints the first difference; true when there is none. */
+bool replay_compare(const struct engine *a, const struct engine *b);
 
 /* lockstep_replay_tell.c: one line each. */
 void tell_op(const struct replay_options *o, const struct trace_record *r,

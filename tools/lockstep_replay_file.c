@@ -321,7 +321,7 @@ static void final(struct replay *p)
 }
 
 int replay_file(const char *path, const uint8_t *data, size_t size, const struct replay_options *o,
-		struct replay_marks *marks)
+		struct replay_marks *marks, struct engine **ret_state)
 {
 	static struct engine_member_id members[MEMBERS_MAX];
 	struct replay p = { .path = path, .o = o, .marks = marks };
@@ -352,6 +352,10 @@ int replay_file(const char *path, const uint8_t *data, size_t size, const struct
 	}
 	if (p.engine && status == 0) {
 		final(&p);
+	}
+	if (p.engine && status == 0 && ret_state) {
+		*ret_state = p.engine;
+		p.engine = NULL;
 	}
 	engine_effects_done(&p.effects);
 	(void)engine_free(p.engine);

@@ -188,6 +188,7 @@ void tell_view(const struct replay_options *o, const struct trace_record *r)
 		[TRACE_VIEW_CHANGE] = "view-change",
 		[TRACE_VIEW_POINT] = "view-point",
 		[TRACE_RECOVERY_POINT] = "recovery-point",
+		[TRACE_DIFFERS] = "replicas-differ",
 	};
 
 	head(o, r, names[r->what]);

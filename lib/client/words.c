@@ -60,6 +60,8 @@ const char *lockstep_strerror(int error)
 		       "cluster";
 	case EPROTO:
 		return "the lockspace has another LVB length";
+	case EPROTONOSUPPORT:
+		return "the other nodes use a newer feature level than this node's lockstepd knows: upgrade it";
 	case ESTALE:
 		return "this node is outside the quorate cluster and not yet reset";
 	case ETIMEDOUT:

@@ -23,6 +23,7 @@
 #include "lib/base/assert.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/dump_file.h"
 #include "plugin/daemon/image.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/log.h"
@@ -121,6 +122,9 @@ static void perform(struct daemon *d, const struct node_action *a)
 		break;
 	case NODE_ACTION_TRACE:
 		trace_files_write(d->traces, a);
+		break;
+	case NODE_ACTION_DUMP:
+		dump_file_write(d, a);
 		break;
 	case NODE_ACTION_LOG:
 		action_log(a);
@@ -288,6 +292,8 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 		.spaces_max = d->settings->spaces_max,
 		.sessions_max = d->settings->sessions_max,
 		.confirm_timeout_ms = d->settings->confirm_timeout_ms,
+		.digest_interval = d->settings->digest_interval,
+		.level_max = (uint16_t)d->settings->feature_level_max,
 	};
 
 	ls_assert(!d->node);

@@ -15,6 +15,7 @@
 
 #include "lib/base/assert.h"
 #include "plugin/daemon/settings.h"
+#include "plugin/node/wire.h"
 
 #define GROUP "daemon"
 #define DIR_BYTES_MAX 80 /* leaves room for what we append within a path */
@@ -62,6 +63,8 @@ static const struct key keys[] = {
 	{ "spaces_max", KIND_NUMBER, AT(spaces_max), 1, SETTINGS_LOCKSPACES_MAX },
 	{ "window_messages", KIND_NUMBER, AT(window_messages), 1, 1024 },
 	{ "confirm_timeout_ms", KIND_NUMBER, AT(confirm_timeout_ms), 1000, 600000 },
+	{ "digest_interval", KIND_NUMBER, AT(digest_interval), 16, 100000000 },
+	{ "feature_level_max", KIND_NUMBER, AT(feature_level_max), 1, FEATURE_LEVEL },
 	{ "batch_bytes", KIND_NUMBER, AT(batch_bytes), 512, 60000 },
 };
 #define KEYS_COUNT G_N_ELEMENTS(keys)

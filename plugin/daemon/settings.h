@@ -38,6 +38,8 @@ struct settings {
 	uint32_t session_locks_max;
 	uint32_t session_events_max;
 	uint32_t confirm_timeout_ms;
+	uint32_t digest_interval;
+	uint32_t feature_level_max;
 	uint32_t sessions_max;
 	uint32_t spaces_max;
 	uint32_t window_messages;

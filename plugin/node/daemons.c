@@ -341,7 +341,7 @@ void daemons_progress(struct node *n)
 	if (!n->order_up || !n->daemons_joined || !n->announce_due) {
 		return;
 	}
-	struct wire_body body = { .level = FEATURE_LEVEL, .reserved = n->reserved };
+	struct wire_body body = { .level = n->config.level_max, .reserved = n->reserved };
 
 	n->announce_due = false;
 	daemons_send(n, WIRE_ANNOUNCE, &body);

@@ -166,9 +166,10 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 	}
 }
 
-/* Running, but somebody does not confirm: grants wait for it (R-STAB-4). */
+/* Running, but somebody does not confirm: grants wait for it (R-STAB-4). Or somebody is old. */
 static void reason_running(const struct space *s, char *ret, size_t size)
 {
+	struct words older = { .count = 0 };
 	char number[16];
 
 	list_for_each(item, &s->members) {
@@ -182,6 +183,19 @@ static void reason_running(const struct space *s, char *ret, size_t size)
 					  (unsigned long long)(s->node->now_ms - m->behind_ms) / 1000);
 			return;
 		}
+	}
+	/* R-LVL-1: as soon as nobody is older, the recovery that brought him raises it. */
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->level < s->node->config.level_max) {
+			words_add(&older, s->node, m->nodeid);
+		}
+	}
+	if (older.count > 0) {
+		(void)base_format(ret, size,
+				  "works at feature level %u, not %u, until lockstepd of node %s is upgraded",
+				  s->level, s->node->config.level_max, older.text);
 	}
 }
 
@@ -217,6 +231,7 @@ static void space_info_fill(const struct space *s, struct node_space_info *ret)
 	ret->history = s->history;
 	ret->generation = s->generation;
 	ret->lvb_len = engine_config_get(s->engine)->lvb_len;
+	ret->level = s->level;
 	list_for_each(item, &s->members) {
 		ret->members_count += list_entry(item, struct member, item)->carrier ? 1 : 0;
 	}
@@ -271,6 +286,7 @@ size_t node_space_members(const struct node *n, const char *space, struct node_m
 			.nodeid = m->nodeid,
 			.incarnation = m->incarnation,
 			.slot = m->slot,
+			.level = m->level,
 			.local = m->nodeid == n->config.nodeid,
 			.locks = member_locks(s, m->nodeid, m->incarnation),
 			.state = m->carrier	      ? "member"
@@ -456,6 +472,8 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_STABLE_WAITS] = "stable_waits",
 		[COUNTER_WINDOW_FULL] = "window_full",
 		[COUNTER_TIME_WARNINGS] = "time_warnings",
+		[COUNTER_LEVELS_RAISED] = "levels_raised",
+		[COUNTER_LEVELS_REFUSED] = "levels_refused",
 	};
 
 	if (index >= COUNTER_COUNT) {

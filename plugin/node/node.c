@@ -42,6 +42,7 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(sessions_max, 4096);
 	DEFAULT(confirm_timeout_ms, 5000);
 	DEFAULT(digest_interval, 4096);
+	DEFAULT(level_max, FEATURE_LEVEL);
 	DEFAULT(chunk_bytes, 16384);
 	DEFAULT(chunk_window, 2);
 	DEFAULT(replay_bytes, 65536);

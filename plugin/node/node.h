@@ -72,6 +72,7 @@ struct node_config {
 	uint32_t sessions_max;      /* on this node, 4096 */
 	uint32_t confirm_timeout_ms; /* R-STAB-4, 5000 */
 	uint32_t digest_interval;    /* ops between compared digests (R-DIG-1), 4096; equal on all nodes */
+	uint16_t level_max;          /* feature level; 0 and by default all that this program knows */
 	uint32_t chunk_bytes;       /* of a state image in one message, 16384; at most 32768 */
 	uint32_t chunk_window;      /* such messages on their way, 4 */
 	uint32_t replay_bytes;      /* of kept messages a joiner catches up with per flush, 65536 */
@@ -114,6 +115,7 @@ struct node_config {
 #define NODE_MUTATE_NO_RENEW     0x10000000u /* untold grants keep their tokens over a slow view point */
 #define NODE_MUTATE_NO_NUMBERS   0x20000000u /* messages lost on the way go unnoticed (notes, rule 8) */
 #define NODE_MUTATE_CONFIRM_ANY  0x40000000u /* a confirm of another epoch counts (R-STAB-1) */
+#define NODE_MUTATE_LEVEL_ANY    0x80000000u /* the highest feature level counts, not the lowest */
 
 struct node *node_new(const struct node_config *config);
 struct node *node_free(struct node *n);
@@ -309,6 +311,8 @@ enum node_action_type {
 	NODE_ACTION_IMAGE_READ,  /* feed `value` more bytes of image `token`, as they come */
 	NODE_ACTION_IMAGE_STOP,  /* image `token` is not wanted any more: no end is to be told */
 	NODE_ACTION_AGAIN,       /* node_flush() has more to do: call it again, after a turn of others */
+	NODE_ACTION_DUMP,        /* replicas of lockspace `name` differ (R-DIG-2), `value` is a node that
+				  * does: keep data, a trace by itself (plugin/node/trace.h); size 0: too large */
 };
 
 struct node_action {
@@ -337,13 +341,14 @@ struct node_member_info {
 	const char *state;    /* "member", "joining", "foreign", "lost", "lost-fenced", "ghost" */
 	uint32_t slot;
 	bool local;
+	uint16_t level; /* feature level it knows; 0 not said yet, or lost */
 	uint32_t locks;
 };
 
 struct node_space_info {
 	const char *name;
 	const char *state;  /* "joining", "running", "stopped", "recovering", "lost", "leaving" */
-	char reason[256];   /* empty when running */
+	char reason[256];   /* mostly empty when running */
 	const struct engine *engine; /* NULL while this node has no state */
 	uint64_t seq;
 	uint64_t stable;
@@ -353,6 +358,7 @@ struct node_space_info {
 	uint64_t history;
 	uint32_t generation;
 	uint16_t lvb_len;
+	uint16_t level;     /* feature level the lockspace works at */
 	size_t members_count; /* carriers of state in the current view */
 	size_t lost_count;
 	size_t local_sessions;

@@ -15,6 +15,7 @@
  *   local_lock.c  the locks of sessions here, lkids
  *   wait.c     time-outs, deadlock searches and warnings of queued locks
  *   outbox.c   packing ops into messages
+ *   dump.c     what is kept when replicas differ
  *   info.c     looking in
  */
 #ifndef LOCKSTEP_NODE_PRIVATE_H
@@ -67,6 +68,7 @@ struct member {
 	uint32_t pid;
 	uint64_t incarnation; /* 0 until its hello */
 	uint64_t number;      /* last message number seen, 0 none */
+	uint16_t level;       /* feature level it knows, by its hello */
 	bool counted;         /* has said hello since it came: part of the view. A ghost never does */
 	bool hello;           /* has said hello in this very membership and ring: everybody knows it */
 	bool has_state;       /* by its hello */
@@ -240,6 +242,7 @@ struct space {
 	uint64_t history;
 	uint64_t views;
 	uint32_t generation;
+	uint16_t level;        /* feature level in use */
 	struct nodeset electorate;
 	struct nodeset growth; /* synced since the last recovery point */
 	struct list members;
@@ -259,6 +262,7 @@ struct space {
 	uint64_t view_seq;     /* right after the membership event */
 	uint64_t view_digest;
 	bool hello_due;
+	uint16_t level_wanted; /* a joiner has heard that it would have to know this level; 0 no */
 	bool ready_sent;
 	bool prepared_sent;
 	struct nodeset slow_acked; /* acknowledged in this very view while quorate (R-VIEW-2) */
@@ -415,6 +419,8 @@ enum counter {
 	COUNTER_STABLE_WAITS,
 	COUNTER_WINDOW_FULL,
 	COUNTER_TIME_WARNINGS,
+	COUNTER_LEVELS_RAISED,
+	COUNTER_LEVELS_REFUSED,
 	COUNTER_COUNT,
 };
 
@@ -527,6 +533,8 @@ struct lost *view_lost_add(struct space *s, uint32_t nodeid, uint64_t incarnatio
 bool view_ghost(const struct space *s, const struct member *m);
 /* The recovery point waits for it. Follows from the stream alone. */
 bool view_awaits(const struct member *m);
+/* A clean newcomer that does not know the feature level in use: it is no part of the view. */
+bool view_below_level(const struct space *s, const struct member *m);
 void view_confchg(struct space *s, const struct node_address *members, size_t members_count,
 		  const struct node_address *left, size_t left_count,
 		  const struct node_address *joined, size_t joined_count);
@@ -606,6 +614,10 @@ void sync_keep_totem(struct space *s, struct node_ring ring, const uint32_t *nod
 		     size_t nodes_count);
 void sync_abandon(struct space *s);
 void sync_transfers_clear(struct space *s);
+
+/* dump.c */
+/* R-DIG-2: @differs is about to be taken out, by what was said when ready or at a digest point. */
+void space_dump(struct space *s, const struct member *differs, bool ready);
 
 /* trace_space.c */
 void space_trace_progress(struct space *s);

@@ -67,6 +67,8 @@ void space_state_clear(struct space *s)
 	s->history = 0;
 	s->views = 0;
 	s->generation = 0;
+	s->level = 0;
+	s->level_wanted = 0;
 	s->electorate.count = 0;
 	s->growth.count = 0;
 	s->slow_acked.count = 0;
@@ -232,10 +234,11 @@ static void rejoin_clean(struct space *s)
 static void hello_send(struct space *s)
 {
 	const struct member *lowest = view_donor(s);
-	struct wire_body body = { .level = FEATURE_LEVEL, .key = view_ring_key(s) };
+	struct wire_body body = { .level = s->node->config.level_max, .key = view_ring_key(s) };
 
 	if (space_carries(s)) {
 		body.flags = WIRE_HELLO_STATE;
+		body.level_used = s->level;
 		body.flags |= view_fast(s) ? WIRE_HELLO_CONTINUING : 0;
 		body.history = s->history;
 		body.views = s->views;
@@ -415,7 +418,7 @@ static void carrier_progress(struct space *s)
 	wait_progress(s);
 	outbox_send(s);
 	leave_progress(s);
-	if (s->digest_due && s->state != SPACE_STOPPED) {
+	if (s->digest_due && s->level >= FEATURE_LEVEL_DIGESTS && s->state != SPACE_STOPPED) {
 		struct wire_body body = { .seq = s->digest_seq, .digest = s->digest };
 
 		s->digest_due = false;
@@ -458,18 +461,16 @@ static void joiner_progress(struct space *s)
 	}
 }
 
-/* R-LS-8: this lockspace is not what its creator here wants. He is told, and this node leaves; a
- * node that was still joining just goes. */
-static void attributes_refuse(struct space *s)
+/* This node cannot take part in the lockspace. Its creator is told, and this node leaves; a node that was
+ * still joining just goes. */
+static void space_refuse(struct space *s, int error)
 {
 	struct node_action act = { .type = NODE_ACTION_SPACE_FAILED,
 				   .name = s->name,
-				   .status = EPROTO };
+				   .status = error };
 
-	node_log(s->node, 3, "lockspace %s: its attributes are not those asked for here, leaving",
-		 s->name);
 	node_act(s->node, &act);
-	session_refuse_all(s, EPROTO);
+	session_refuse_all(s, error);
 	s->create_count = 0;
 	s->leaving = true;
 	session_lose_all(s, false);
@@ -506,6 +507,15 @@ void space_progress(struct space *s)
 	if (!s->joined || (s->catching_up && !sync_catch_up(s))) {
 		return;
 	}
+	if (!s->engine && s->level_wanted != 0 && !s->leaving) {
+		node_log(s->node, 3,
+			 "lockspace %s: it works at feature level %u, and this lockstepd knows only level %u: "
+			 "upgrade it; leaving",
+			 s->name, s->level_wanted, s->node->config.level_max);
+		space_refuse(s, EPROTONOSUPPORT);
+		space_leave_now(s);
+		return;
+	}
 	if (!s->engine) {
 		sync_joiner_progress(s);
 	}
@@ -518,7 +528,10 @@ void space_progress(struct space *s)
 		return;
 	}
 	if (!s->leaving && !space_attributes_match(s, &s->want)) {
-		attributes_refuse(s);
+		/* R-LS-8 */
+		node_log(s->node, 3, "lockspace %s: its attributes are not those asked for here, leaving",
+			 s->name);
+		space_refuse(s, EPROTO);
 	}
 	space_trace_progress(s);
 	if (space_serving(s)) {

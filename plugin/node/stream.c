@@ -178,7 +178,7 @@ static void digest_point(struct space *s, uint64_t before)
 {
 	uint64_t seq = engine_seq(s->engine), interval = s->node->config.digest_interval;
 
-	if (seq / interval != before / interval) {
+	if (s->level >= FEATURE_LEVEL_DIGESTS && seq / interval != before / interval) {
 		s->digest_seq = seq;
 		s->digest = view_digest(s);
 		s->digest_due = true;
@@ -398,7 +398,7 @@ static bool deliver(struct space *s, struct member *m, const struct wire_header 
 		view_prepared(s, m, b);
 		break;
 	case WIRE_DIGEST:
-		if (h->epoch == s->epoch) {
+		if (h->epoch == s->epoch && s->level >= FEATURE_LEVEL_DIGESTS) {
 			view_digest_said(s, m, b);
 		}
 		break;

@@ -265,7 +265,7 @@ static size_t images_under_way(const struct node *n)
 static bool wants_state(const struct space *s, const struct member *m)
 {
 	return !m->carrier && !m->left_clean && !m->has_state && m->incarnation != 0 &&
-	       !view_ghost(s, m);
+	       m->counted && !view_ghost(s, m);
 }
 
 void sync_donor_progress(struct space *s)

@@ -170,7 +170,7 @@ static void body_decode(struct cursor *in, struct engine_member_id *members, siz
 		r->value = cursor_get_u64(in);
 		r->generation = cursor_get_u32(in);
 		members_decode(in, members, members_max, r);
-		if (r->what < TRACE_VIEW_CHANGE || r->what > TRACE_RECOVERY_POINT) {
+		if (r->what < TRACE_VIEW_CHANGE || r->what > TRACE_DIFFERS) {
 			cursor_fail(in);
 		}
 		break;

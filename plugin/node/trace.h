@@ -25,7 +25,7 @@
  *
  * A file begins with BEGIN and holds no other, so it needs no other file. BEGIN, OP, SYSTEM and RAISE
  * are all that is needed to repeat the run; MARK tells whether it came out the same; the rest is there
- * to be read. Sizes are little-endian.
+ * to be read. Sizes are little-endian. A dump (dump.c) is BEGIN, MARK, VIEW, END.
  */
 #ifndef LOCKSTEP_NODE_TRACE_H
 #define LOCKSTEP_NODE_TRACE_H
@@ -59,6 +59,7 @@ enum trace_view {
 	TRACE_VIEW_CHANGE = 1,    /* R-REC-2: stopped */
 	TRACE_VIEW_POINT = 2,     /* R-REC-4 */
 	TRACE_RECOVERY_POINT = 3, /* R-REC-6 */
+	TRACE_DIFFERS = 4,        /* R-DIG-2: of a dump */
 };
 
 struct trace_record {

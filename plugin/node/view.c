@@ -284,16 +284,34 @@ struct member *view_renounced(struct space *s, struct member *m)
 	return view_member_add(s, nodeid, pid);
 }
 
+/* R-LVL-3. A newcomer hears of the level in use before anybody gives him a state; the members hear what he
+ * knows before he is part of the view. */
+static void level_hear(struct space *s, const struct member *m, const struct wire_body *b)
+{
+	if (!s->engine && b->level_used > s->node->config.level_max) {
+		s->level_wanted = b->level_used;
+	}
+	if (view_below_level(s, m) && !m->counted) {
+		s->node->counters[COUNTER_LEVELS_REFUSED]++;
+		node_log(s->node, 4,
+			 "lockspace %s: node %u may not join: it knows feature level %u, and level %u is in "
+			 "use; upgrade its lockstepd",
+			 s->name, m->nodeid, m->level, s->level);
+	}
+}
+
 void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 {
-	if (!m->counted) {
+	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
+	m->level = b->level;
+	level_hear(s, m, b);
+	if (!m->counted && !view_below_level(s, m)) {
 		m->counted = true;
 		view_changed(s);
 		/* Where a ghost of this process is listed its join is no configuration change, but it has
 		 * not heard anybody yet. */
 		s->hello_due |= m != view_self(s);
 	}
-	m->has_state = (b->flags & WIRE_HELLO_STATE) != 0;
 	if (!m->hello && b->key == view_ring_key(s)) {
 		m->hello = true;
 		m->continuing = (b->flags & WIRE_HELLO_CONTINUING) != 0;
@@ -396,7 +414,7 @@ static struct engine_member_id *lost_ids(const struct space *s, bool unmarked, s
 }
 
 /* R-DIG-2. True when @other, which is not like @good, was taken out; one at a time, this node first. */
-static bool differing_out(struct space *s, struct member *differs)
+static bool differing_out(struct space *s, struct member *differs, bool ready)
 {
 	if (!differs) {
 		return false;
@@ -404,6 +422,7 @@ static bool differing_out(struct space *s, struct member *differs)
 	s->node->counters[COUNTER_DIGEST_MISMATCH]++;
 	node_log(s->node, 2, "lockspace %s: replica of node %u differs (R-DIG-2)", s->name,
 		 differs->nodeid);
+	space_dump(s, differs, ready);
 	view_expel(s, differs);
 	return true;
 }
@@ -525,7 +544,7 @@ void view_ready(struct space *s, struct member *m, const struct wire_body *b)
 	}
 	const struct member *good = ready_largest(s);
 
-	if (!node_mutated(s->node, NODE_MUTATE_NO_DIGEST) && differing_out(s, differing(s, good, true))) {
+	if (!node_mutated(s->node, NODE_MUTATE_NO_DIGEST) && differing_out(s, differing(s, good, true), true)) {
 		return;
 	}
 	view_point(s, base);
@@ -566,7 +585,7 @@ void view_digest_said(struct space *s, struct member *m, const struct wire_body 
 	}
 	s->node->counters[COUNTER_DIGESTS]++;
 	if (!node_mutated(s->node, NODE_MUTATE_NO_DIGEST)) {
-		(void)differing_out(s, differing(s, best, false));
+		(void)differing_out(s, differing(s, best, false), false);
 	}
 }
 
@@ -583,6 +602,34 @@ static uint32_t slot_free(const struct space *s)
 		if (!used) {
 			return slot;
 		}
+	}
+}
+
+/* R-LVL-1: what all carriers know. Each has said hello, so all members agree on it. */
+static uint16_t level_common(const struct space *s)
+{
+	uint16_t lowest = UINT16_MAX, highest = 1;
+
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier) {
+			lowest = m->level < lowest ? m->level : lowest;
+			highest = m->level > highest ? m->level : highest;
+		}
+	}
+	return node_mutated(s->node, NODE_MUTATE_LEVEL_ANY) ? highest : lowest;
+}
+
+/* R-LVL-2: nobody who knows less is a member or about to become one, and all see it at the same point. */
+static void level_raise(struct space *s)
+{
+	uint16_t level = level_common(s);
+
+	if (level > s->level) {
+		node_log(s->node, 5, "lockspace %s: works at feature level %u from now on", s->name, level);
+		s->level = level;
+		s->node->counters[COUNTER_LEVELS_RAISED]++;
 	}
 }
 
@@ -624,6 +671,7 @@ static void recovery_point_try(struct space *s)
 		nodeset_add(&s->electorate, s->growth.ids[i]);
 	}
 	s->growth.count = 0;
+	level_raise(s);
 	s->generation++;
 	ls_assert(s->generation != UINT32_MAX);
 	s->state = SPACE_RUNNING;
@@ -680,8 +728,9 @@ void view_fenced(struct space *s, struct member *m, const struct wire_body *b)
 
 void view_synced(struct space *s, struct member *m)
 {
-	if (!s->engine || s->state == SPACE_STOPPED || m->carrier || m->has_state || m->left_clean) {
-		return;
+	if (!s->engine || s->state == SPACE_STOPPED || m->carrier || m->has_state || m->left_clean ||
+	    !m->counted) {
+		return; /* (who was not let in has no state to speak of) */
 	}
 	m->carrier = true;
 	m->confirmer = true;
@@ -793,6 +842,7 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 		other->slot = 0;
 		other->slot = slot_free(s);
 	}
+	s->level = level_common(s);
 	s->stable = b->base;
 	stream_epoch_changed(s);
 	s->node->counters[COUNTER_FORMED]++;

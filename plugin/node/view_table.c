@@ -155,6 +155,11 @@ bool view_awaits(const struct member *m)
 	return m->counted && !m->left_clean && !replaced;
 }
 
+bool view_below_level(const struct space *s, const struct member *m)
+{
+	return s->engine && !m->has_state && m->level < s->level;
+}
+
 bool view_all_carriers(const struct space *s)
 {
 	list_for_each(item, &s->members) {
@@ -176,6 +181,7 @@ static void view_record_encode(const struct space *s, struct buf *out)
 	buf_put_u64(out, s->history);
 	buf_put_u64(out, s->views);
 	buf_put_u32(out, s->generation);
+	buf_put_u16(out, s->level);
 	buf_put_u32(out, (uint32_t)s->electorate.count);
 	for (size_t i = 0; i < s->electorate.count; i++) {
 		buf_put_u32(out, s->electorate.ids[i]);
@@ -290,6 +296,7 @@ void view_state_encode(const struct space *s, struct buf *out)
 	buf_put_u64(out, s->history);
 	buf_put_u64(out, s->views);
 	buf_put_u32(out, s->generation);
+	buf_put_u16(out, s->level);
 	buf_put_u8(out, (uint8_t)s->state);
 	buf_put_u16(out, (uint16_t)s->electorate.count);
 	for (size_t i = 0; i < s->electorate.count; i++) {
@@ -307,6 +314,7 @@ void view_state_encode(const struct space *s, struct buf *out)
 		buf_put_u32(out, m->pid);
 		buf_put_u64(out, m->incarnation);
 		buf_put_u64(out, m->number);
+		buf_put_u16(out, m->level);
 		buf_put_u64(out, m->views);
 		buf_put_u32(out, m->lowest);
 		buf_put_u64(out, m->history);
@@ -361,6 +369,10 @@ int view_state_decode(struct space *s, struct cursor *in)
 	s->history = cursor_get_u64(in);
 	s->views = cursor_get_u64(in);
 	s->generation = cursor_get_u32(in);
+	s->level = cursor_get_u16(in);
+	if (s->level == 0 || s->level > s->node->config.level_max) {
+		cursor_fail(in);
+	}
 	uint8_t state = cursor_get_u8(in);
 
 	if (state > SPACE_RUNNING) {
@@ -387,6 +399,7 @@ int view_state_decode(struct space *s, struct cursor *in)
 
 		m->incarnation = cursor_get_u64(in);
 		m->number = cursor_get_u64(in);
+		m->level = cursor_get_u16(in);
 		m->views = cursor_get_u64(in);
 		m->lowest = cursor_get_u32(in);
 		m->history = cursor_get_u64(in);

@@ -96,7 +96,8 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		break;
 	case WIRE_HELLO:
 		buf_put_u32(out, b->flags);
-		buf_put_u32(out, b->level);
+		buf_put_u16(out, b->level);
+		buf_put_u16(out, b->level_used);
 		buf_put_u64(out, b->history);
 		buf_put_u64(out, b->views);
 		buf_put_u32(out, b->lowest);
@@ -143,7 +144,8 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 		buf_put_u8(out, b->xid_scope);
 		break;
 	case WIRE_ANNOUNCE:
-		buf_put_u32(out, b->level);
+		buf_put_u16(out, b->level);
+		buf_put_u16(out, 0);
 		buf_put_u64(out, b->reserved);
 		break;
 	case WIRE_ACK:
@@ -170,12 +172,15 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		break;
 	case WIRE_HELLO:
 		b.flags = cursor_get_u32(in);
-		b.level = cursor_get_u32(in);
+		b.level = cursor_get_u16(in);
+		b.level_used = cursor_get_u16(in);
 		b.history = cursor_get_u64(in);
 		b.views = cursor_get_u64(in);
 		b.lowest = cursor_get_u32(in);
 		b.key = cursor_get_u64(in);
-		if (b.flags & ~(WIRE_HELLO_STATE | WIRE_HELLO_CONTINUING | WIRE_HELLO_WANTING)) {
+		if (b.flags & ~(WIRE_HELLO_STATE | WIRE_HELLO_CONTINUING | WIRE_HELLO_WANTING) ||
+		    b.level == 0 || b.level_used > b.level ||
+		    (b.level_used != 0) != ((b.flags & WIRE_HELLO_STATE) != 0)) {
 			cursor_fail(in);
 		}
 		break;
@@ -228,7 +233,10 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		}
 		break;
 	case WIRE_ANNOUNCE:
-		b.level = cursor_get_u32(in);
+		b.level = cursor_get_u16(in);
+		if (cursor_get_u16(in) != 0 || b.level == 0) {
+			cursor_fail(in);
+		}
 		b.reserved = cursor_get_u64(in);
 		break;
 	case WIRE_ACK:

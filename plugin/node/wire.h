@@ -31,7 +31,16 @@ struct cursor;
 #define WIRE_HEADER_SIZE 40
 #define WIRE_CHUNK_BYTES 32768 /* bytes of a state image in one SYNC_CHUNK, at most */
 #define WIRE_SPACES_MAX 256    /* lockspaces named in one ANNOUNCE */
-#define FEATURE_LEVEL 1
+
+/*
+ * Feature levels. A lockspace works at the lowest level of its members (ARCHITECTURE.md, R-LVL), so nothing
+ * of a higher level is said, or listened to, below it. Numbers are never used again.
+ *
+ *   1   everything but the below
+ *   2   WIRE_DIGEST: digests between view points
+ */
+#define FEATURE_LEVEL 2
+#define FEATURE_LEVEL_DIGESTS 2
 
 enum wire_type {
 	/* in a lockspace's group */
@@ -71,7 +80,8 @@ struct wire_header {
 /* One shape for all small bodies; each type uses the fields its encoder names. */
 struct wire_body {
 	uint32_t flags;        /* HELLO, SYNC_CHUNK */
-	uint32_t level;        /* HELLO, ANNOUNCE: feature level */
+	uint16_t level;        /* HELLO, ANNOUNCE: feature level the sender knows, from 1 */
+	uint16_t level_used;   /* HELLO: that its lineage works at; 0 without state */
 	uint64_t history;      /* HELLO, READY */
 	uint64_t views;        /* HELLO: view points passed by its lineage */
 	uint32_t lowest;       /* HELLO: lowest nodeid of its continuing set */

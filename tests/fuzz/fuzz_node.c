@@ -109,11 +109,13 @@ static void message(struct rig *r, uint32_t group, const uint8_t *data, size_t s
 
 	wire_header_encode(&h, &out);
 	buf_put_bytes(&out, data + 1, size - 1);
-	/* What only a real peer knows: the view to agree on, the ring a hello is about. */
+	/* What only a real peer knows: the view to agree on, the ring a hello is about, feature levels. */
 	if (data[0] & 0x80 && out.size >= WIRE_HEADER_SIZE + 8) {
 		if (h.type == WIRE_READY || h.type == WIRE_PREPARED) {
 			put_u64(out.data + WIRE_HEADER_SIZE, info.view);
-		} else if (h.type == WIRE_HELLO) {
+		} else if (h.type == WIRE_HELLO && size > 9) {
+			out.data[WIRE_HEADER_SIZE + 4] = FEATURE_LEVEL;
+			out.data[WIRE_HEADER_SIZE + 6] = data[1] & WIRE_HELLO_STATE ? FEATURE_LEVEL : 0;
 			put_u64(out.data + out.size - 8, ring_key());
 		}
 	}

@@ -100,7 +100,7 @@ static void replay(const uint8_t *data, size_t size)
 	}
 	stdout = nobody;
 	stderr = nobody;
-	int status = replay_file("fuzz", data, size, &asked[size % 2], &marks);
+	int status = replay_file("fuzz", data, size, &asked[size % 2], &marks, NULL);
 
 	stdout = out;
 	stderr = err;

@@ -32,6 +32,7 @@ BEGIN {
 	file_allow["tools/lockstep_replay_tell.c", "time.h"] = 1
 	file_part["tools/lockstep_replay.h"] = "tools/lockstep_replay"
 	file_part["tools/lockstep_replay_file.c"] = "tools/lockstep_replay"
+	file_part["tools/lockstep_replay_compare.c"] = "tools/lockstep_replay"
 	file_part["tools/lockstep_replay_tell.c"] = "tools/lockstep_replay"
 	file_part["agent/main.c"] = "agent/main.c"
 	part_set("agent/main.c", "base client agent", "types api")

@@ -182,6 +182,13 @@ static void look_at_host(struct world *w, unsigned int host)
 	if (!w->nodes[host].running && now >= h->daemon_us && h->daemon_us != 0) {
 		admin_daemon_start(w, host);
 	}
+	/* Too old for the cluster: the administrator installs what the others have. */
+	if (w->nodes[host].running && w->nodes[host].refused && !w->nodes[host].paused) {
+		story_tell(w, "node %u: is upgraded", host + 1);
+		simnode_kill(&w->nodes[host], false);
+		h->daemon_us = now + prng_range(&w->prng, 1, 1000000);
+		return;
+	}
 	if (w->admin.healing) {
 		spaces_create(w, host);
 	}

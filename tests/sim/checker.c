@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/buf.h"
 #include "plugin/engine/engine.h"
+#include "plugin/node/wire.h"
 #include "tests/sim/admin.h"
 #include "tests/sim/world.h"
 
@@ -394,6 +396,30 @@ void checker_node_started(struct world *w, unsigned int host)
 void checker_node_stopped(struct world *w, unsigned int host)
 {
 	checker_node_started(w, host);
+}
+
+/* Nobody who goes on in a lineage is sent what his feature level does not know (R-LVL-1). */
+void checker_message(struct world *w, unsigned int host, const char *group, const struct cpg_event *ev)
+{
+	struct simnode *n = &w->nodes[host];
+	struct cursor in = cursor_make(ev->data, ev->size);
+	struct wire_header h;
+
+	if (n->level_max >= FEATURE_LEVEL_DIGESTS || wire_header_decode(&in, &h) != 0 ||
+	    h.type != WIRE_DIGEST) {
+		return;
+	}
+	for (unsigned int i = 0; i < w->config.spaces; i++) {
+		struct node_space_info info;
+		const char *name = sim_space_name(i);
+		size_t skip = strlen(group) - strlen(name);
+
+		if (strlen(group) > strlen(name) && strcmp(group + skip, name) == 0 &&
+		    simnode_space(n, i, &info) && info.ready && info.epoch == h.epoch) {
+			world_fail(w, "node %u knows feature level %u and gets a digest of node %u", host + 1,
+				   n->level_max, ev->nodeid);
+		}
+	}
 }
 
 void checker_node_stepped(struct world *w, unsigned int host)

@@ -97,6 +97,8 @@ void checker_lvb_not_written(struct world *w, struct lvb_write *write);
 
 void checker_node_started(struct world *w, unsigned int host);
 void checker_node_stopped(struct world *w, unsigned int host);
+/* A message is about to be delivered to it in that group. */
+void checker_message(struct world *w, unsigned int host, const char *group, const struct cpg_event *ev);
 /* The node object has handled one event. */
 void checker_node_stepped(struct world *w, unsigned int host);
 /* One iteration of its loop is over. */

@@ -62,6 +62,7 @@ static const struct {
 	{ "no-renew", NODE_MUTATE_NO_RENEW },
 	{ "no-numbers", NODE_MUTATE_NO_NUMBERS },
 	{ "confirm-any", NODE_MUTATE_CONFIRM_ANY },
+	{ "level-any", NODE_MUTATE_LEVEL_ANY },
 };
 
 static uint64_t arg_first = 1;

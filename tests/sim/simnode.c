@@ -69,6 +69,7 @@ static void node_make(struct simnode *s)
 		.batch_bytes = s->w->config.batch_bytes,
 		.confirm_timeout_ms = s->w->config.confirm_timeout_ms,
 		.digest_interval = s->w->config.digest_interval,
+		.level_max = s->level_max,
 		.chunk_bytes = s->w->config.chunk_bytes,
 		.chunk_window = s->w->config.chunk_window,
 		.replay_bytes = s->w->config.replay_bytes,
@@ -101,7 +102,15 @@ void simnode_start(struct simnode *s, uint32_t spaces)
 	s->clock_offset_ms = draw(s, 1, 1000000);
 	s->first = s->last = NULL;
 	s->tick_due = true;
-	story_tell(s->w, "node %u: daemon starts, pid %u", s->host + 1, s->pid);
+	s->level_max = FEATURE_LEVEL;
+	if (s->w->config.old_per_mille > 0 && !s->refused &&
+	    prng_chance(&s->w->prng, s->w->config.old_per_mille)) {
+		s->level_max = 1;
+		world_mark(s->w, MARK_OLD_DAEMON);
+	}
+	s->refused = false;
+	story_tell(s->w, "node %u: daemon starts, pid %u, feature level %u", s->host + 1, s->pid,
+		   s->level_max);
 	world_mark(s->w, MARK_DAEMON_START);
 	node_make(s);
 	checker_node_started(s->w, s->host);
@@ -403,8 +412,23 @@ static void act(struct simnode *s, const struct node_action *act)
 		simnode_request(s, &(struct request){ .type = REQUEST_RESERVED, .reserved = act->token });
 		break;
 	case NODE_ACTION_REPLY:
+		break; /* clients here adopt nothing */
 	case NODE_ACTION_SPACE_FAILED:
-		break; /* clients here adopt nothing, and ask for no attributes */
+		/* (Clients ask for no attributes.) */
+		story_tell(s->w, "node %u: %s is refused: %d", s->host + 1, act->name, act->status);
+		world_mark(s->w, MARK_LEVEL_REFUSED);
+		s->refused = true;
+		if (act->status != EPROTONOSUPPORT) {
+			world_fail(s->w, "node %u: %s refused with %d", s->host + 1, act->name, act->status);
+		}
+		break;
+	case NODE_ACTION_DUMP:
+		world_mark(s->w, MARK_DUMP);
+		if (!s->w->corrupted && s->w->config.mutations == 0) {
+			world_fail(s->w, "node %u: replicas differ, node %u is taken out", s->host + 1,
+				   act->value);
+		}
+		break;
 	case NODE_ACTION_TRACE:
 		break;
 	case NODE_ACTION_LOG:
@@ -635,6 +659,7 @@ static void group_event(struct simnode *s, uint32_t group, const struct cpg_even
 		if (s->w->story.on) {
 			message_tell(s, name, ev);
 		}
+		checker_message(s->w, s->host, name, ev);
 		if (cpgmodel_quorum_pending(s->w->cpg, s->host)) {
 			world_mark(s->w, MARK_QUORUM_LATE);
 		}

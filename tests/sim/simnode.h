@@ -72,6 +72,8 @@ struct simnode {
 	unsigned int host;
 	bool running;
 	bool stopping;          /* a clean stop was asked for */
+	uint16_t level_max;     /* feature level of the program that is installed */
+	bool refused;           /* it was too old for a lockspace */
 	uint32_t serial;        /* of the process */
 	uint32_t pid;
 	uint64_t incarnation;

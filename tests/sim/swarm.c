@@ -67,6 +67,8 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->image_us_max = (uint32_t)prng_scale(&r, 10, 20000);
 	c->image_stall_ms = prng_chance(&r, 300) ? (uint32_t)prng_range(&r, 300, 2000) : 4000;
 	c->image_fail_per_mille = prng_chance(&r, 300) ? 200 : 0;
+	/* Some clusters are being upgraded, and back. */
+	c->old_per_mille = prng_chance(&r, 250) ? (unsigned int)prng_range(&r, 100, 900) : 0;
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)

@@ -87,7 +87,10 @@
 	X(CLOCK_JUMP, "jumps of a wall clock")                                                     \
 	X(CLIENT_STOP, "clients stopped for a while")                                              \
 	X(DONOR_HIT, "donors or joiners hit during a transfer")                                    \
-	X(CORRUPTED, "replicas changed behind the node's back")
+	X(CORRUPTED, "replicas changed behind the node's back")                                   \
+	X(DUMP, "dumps of replicas that differ")                                                   \
+	X(OLD_DAEMON, "daemons of an older feature level started")                                 \
+	X(LEVEL_REFUSED, "joins refused for their feature level")
 
 enum sim_mark {
 #define X(id, text) MARK_##id,
@@ -122,6 +125,7 @@ struct world_config {
 	uint32_t batch_bytes;
 	uint32_t confirm_timeout_ms;
 	uint32_t digest_interval;
+	unsigned int old_per_mille; /* a daemon that starts knows feature level 1 only */
 	uint32_t chunk_bytes;
 	uint32_t chunk_window;
 	uint32_t replay_bytes;

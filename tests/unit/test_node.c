@@ -19,7 +19,10 @@
 #include <cmocka.h>
 
 #include "lib/base/buf.h"
+#include "plugin/engine/engine.h"
 #include "plugin/node/node.h"
+#include "plugin/node/trace.h"
+#include "tests/unit/engine_flip.h"
 
 #define NODES 3
 #define GROUPS 32
@@ -40,6 +43,9 @@ struct host {
 	struct buf image_bytes;
 	size_t image_fed;
 	size_t image_wanted;
+	int refused;           /* SPACE_FAILED: status */
+	struct buf dump;
+	int dumps;
 	int image_error;       /* fork fails that often */
 	bool image_stuck;      /* the writer says nothing */
 	int images, image_stops;
@@ -80,6 +86,8 @@ struct bus {
 	uint32_t chunk_bytes;
 	uint32_t replay_bytes;
 	uint64_t kept_bytes_max;
+	uint16_t level_max[NODES + 1]; /* 0: all that this program knows */
+	uint32_t digest_interval;
 };
 
 static const uint32_t everybody[NODES] = { 1, 2, 3 };
@@ -303,7 +311,14 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 		node_reserved(h->node, a->token);
 		break;
 	case NODE_ACTION_REPLY:
+		break;
 	case NODE_ACTION_SPACE_FAILED:
+		h->refused = a->status;
+		break;
+	case NODE_ACTION_DUMP:
+		buf_clear(&h->dump);
+		buf_put_bytes(&h->dump, a->data, a->size);
+		h->dumps++;
 		break;
 	case NODE_ACTION_TRACE:
 		break;
@@ -407,6 +422,8 @@ static void boot(struct bus *b, uint32_t id)
 		.chunk_window = 2,
 		.replay_bytes = b->replay_bytes,
 		.kept_bytes_max = b->kept_bytes_max,
+		.level_max = b->level_max[id],
+		.digest_interval = b->digest_interval,
 	};
 
 	memset(h->groups, 0, sizeof(h->groups));
@@ -566,6 +583,7 @@ static int teardown(void **state)
 	for (uint32_t id = 1; id <= NODES; id++) {
 		b->hosts[id].node = node_free(b->hosts[id].node);
 		buf_done(&b->hosts[id].image_bytes);
+		buf_done(&b->hosts[id].dump);
 	}
 	free(b);
 	return 0;
@@ -1126,10 +1144,194 @@ static void a_late_copy_of_the_state_is_void(void **state)
 	expect_equal(b, 1, 3);
 }
 
+/* --- feature levels (ARCHITECTURE.md, R-LVL) --- */
+
+static int setup_old(void **state)
+{
+	struct bus *b = calloc(1, sizeof(*b));
+
+	b->digest_interval = 8;
+	for (uint32_t id = 1; id <= NODES; id++) {
+		b->level_max[id] = 1;
+		boot(b, id);
+	}
+	*state = b;
+	return 0;
+}
+
+/* More ops than two digest intervals. */
+static void lock_and_unlock(struct bus *b, uint32_t id, node_conn conn)
+{
+	for (unsigned int i = 0; i < 10; i++) {
+		uint32_t lkid = 0;
+
+		assert_int_equal(submit(b, id, conn, ENGINE_OP_LOCK, 5, 0, "busy", NULL, &lkid), 0);
+		assert_int_equal(submit(b, id, conn, ENGINE_OP_UNLOCK, 0, 0, NULL, NULL, &lkid), 0);
+	}
+}
+
+static void restart(struct bus *b, uint32_t id, uint16_t level)
+{
+	crash(b, id);
+	b->level_max[id] = level;
+	boot(b, id);
+}
+
+static void the_level_is_that_of_the_oldest_until_he_is_upgraded(void **state)
+{
+	struct bus *b = *state;
+
+	open_session(b, 1, 10);
+	assert_int_equal(info_of(b, 1).level, 1);
+	lock_and_unlock(b, 1, 10);
+	restart(b, 3, 2);
+	restart(b, 2, 2);
+	assert_int_equal(info_of(b, 2).level, 1);
+	assert_string_equal(info_of(b, 2).state, "running");
+	assert_non_null(strstr(info_of(b, 2).reason, "works at feature level 1, not 2, until lockstepd of node 1"));
+	assert_int_equal(info_of(b, 1).reason[0], 0);
+	lock_and_unlock(b, 1, 10);
+	for (uint32_t id = 1; id <= NODES; id++) {
+		assert_int_equal(counter_of(b, id, "digests"), 0);
+		assert_int_equal(counter_of(b, id, "bad_messages"), 0);
+	}
+	restart(b, 1, 2);
+	for (uint32_t id = 1; id <= NODES; id++) {
+		assert_int_equal(info_of(b, id).level, 2);
+		assert_int_equal(info_of(b, id).reason[0], 0);
+	}
+	expect_equal(b, 1, 3);
+	open_session(b, 1, 11);
+	lock_and_unlock(b, 1, 11);
+	assert_true(counter_of(b, 2, "digests") > 0);
+}
+
+/* Everybody could do more, but the recovery that would raise the level is not over. */
+static void the_level_is_raised_at_a_recovery_point_only(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkid = 0;
+
+	restart(b, 2, 2);
+	restart(b, 3, 2);
+	open_session(b, 1, 10);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "r", NULL, &lkid), 0);
+	crash(b, 1);
+	assert_string_equal(info_of(b, 2).state, "recovering");
+	assert_int_equal(info_of(b, 2).level, 1);
+	assert_int_equal(node_fence_ack(b->hosts[2].node, 1), 0);
+	settle(b);
+	assert_string_equal(info_of(b, 2).state, "running");
+	assert_int_equal(info_of(b, 2).level, 2);
+	expect_equal(b, 2, 3);
+}
+
+static void a_joiner_that_knows_too_little_is_refused_and_stops_nobody(void **state)
+{
+	struct bus *b = *state;
+	struct node_space_info info;
+	uint64_t views = 0;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		restart(b, id, 2);
+	}
+	assert_int_equal(info_of(b, 1).level, 2);
+	crash(b, 3);
+	assert_int_equal(node_fence_ack(b->hosts[1].node, 3), 0);
+	settle(b);
+	assert_string_equal(info_of(b, 1).state, "running");
+	views = counter_of(b, 1, "views");
+	b->level_max[3] = 1;
+	boot(b, 3);
+	assert_int_equal(b->hosts[3].refused, EPROTONOSUPPORT);
+	assert_false(node_space_info_find(b->hosts[3].node, "default", &info));
+	assert_string_equal(info_of(b, 1).state, "running");
+	assert_int_equal(counter_of(b, 1, "views"), views);
+	assert_int_equal(counter_of(b, 3, "sync_loaded"), 0);
+	restart(b, 3, 2);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+/* --- replicas that differ (R-DIG-2) --- */
+
+static void flip(struct bus *b, uint32_t id)
+{
+	engine_flip((struct engine *)(uintptr_t)info_of(b, id).engine);
+}
+
+/* A trace by itself, whose end says what each had said. */
+static void dump_is(const struct buf *dump, uint32_t nodeid, size_t members, const char *said)
+{
+	static struct engine_member_id ids[8];
+	struct cursor in = cursor_make(dump->data, dump->size);
+	struct trace_record begin, mark, view, end;
+	struct engine *e = NULL;
+
+	assert_int_equal(trace_decode(&in, ids, 8, &begin), 0);
+	assert_int_equal(trace_decode(&in, ids, 8, &mark), 0);
+	assert_int_equal(trace_decode(&in, ids, 8, &view), 0);
+	assert_int_equal(trace_decode(&in, ids, 8, &end), 0);
+	assert_true(cursor_end(&in));
+	assert_int_equal(begin.type, TRACE_BEGIN);
+	assert_int_equal(begin.nodeid, nodeid);
+	assert_int_equal(view.what, TRACE_DIFFERS);
+	assert_int_equal(view.members_count, members);
+	struct cursor snapshot = cursor_make(begin.data, begin.size);
+
+	assert_int_equal(engine_snapshot_decode(&snapshot, &e), 0);
+	assert_int_equal(engine_digest(e), mark.value);
+	(void)engine_free(e);
+	char *text = strndup((const char *)end.data, end.size);
+
+	assert_non_null(strstr(text, "node 3 is taken out"));
+	assert_non_null(strstr(text, said));
+	assert_non_null(strstr(text, "electorate: 1 2 3\n"));
+	free(text);
+}
+
+static void a_replica_that_differs_leaves_a_dump_on_every_member(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkid = 0;
+
+	for (uint32_t id = 1; id <= NODES; id++) {
+		restart(b, id, 2);
+	}
+	open_session(b, 1, 10);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "a", NULL, &lkid), 0);
+	flip(b, 3);
+	lock_and_unlock(b, 1, 10);
+	for (uint32_t id = 1; id <= NODES; id++) {
+		assert_int_equal(b->hosts[id].dumps, 1);
+		dump_is(&b->hosts[id].dump, id, 3, "said: node 3 had digest");
+	}
+	assert_int_equal(counter_of(b, 3, "self_lost"), 1);
+	assert_string_equal(info_of(b, 3).state, "running");
+	expect_equal(b, 1, 3);
+}
+
+static void a_difference_at_a_view_point_is_dumped_too(void **state)
+{
+	struct bus *b = *state;
+	uint32_t lkid = 0;
+
+	open_session(b, 1, 10);
+	assert_int_equal(submit(b, 1, 10, ENGINE_OP_LOCK, 5, 0, "a", NULL, &lkid), 0);
+	flip(b, 3);
+	crash(b, 2);
+	for (uint32_t id = 1; id <= NODES; id += 2) {
+		assert_int_equal(b->hosts[id].dumps, 1);
+		dump_is(&b->hosts[id].dump, id, 2, "said: node 3 was ready at seq");
+	}
+	assert_int_equal(counter_of(b, 3, "self_lost"), 1);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 #define SMALL(f) cmocka_unit_test_setup_teardown(f, setup_small, teardown)
+#define OLD(f) cmocka_unit_test_setup_teardown(f, setup_old, teardown)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_lockspace_is_not_formed_while_a_configured_node_is_unknown),
 		TEST(three_nodes_form_one_lockspace),
@@ -1153,6 +1355,11 @@ int main(void)
 		SMALL(an_image_that_was_changed_on_its_way_is_refused),
 		SMALL(a_joiner_keeps_no_more_than_it_may),
 		SMALL(a_late_copy_of_the_state_is_void),
+		OLD(the_level_is_that_of_the_oldest_until_he_is_upgraded),
+		OLD(the_level_is_raised_at_a_recovery_point_only),
+		OLD(a_joiner_that_knows_too_little_is_refused_and_stops_nobody),
+		OLD(a_replica_that_differs_leaves_a_dump_on_every_member),
+		OLD(a_difference_at_a_view_point_is_dumped_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

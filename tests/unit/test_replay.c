@@ -19,6 +19,7 @@
 #include "lib/base/buf.h"
 #include "plugin/engine/engine.h"
 #include "plugin/node/trace.h"
+#include "tests/unit/engine_flip.h"
 #include "tools/lockstep_replay.h"
 
 enum { OPS = 40, MARK_EVERY = 8, SEQ_BASE = 1000 };
@@ -118,7 +119,7 @@ static int replay(const char *path, const struct buf *trace, struct replay_marks
 
 	assert_non_null(memory);
 	stdout = memory;
-	int status = replay_file(path, trace->data, trace->size, &options, marks);
+	int status = replay_file(path, trace->data, trace->size, &options, marks, NULL);
 
 	stdout = out;
 	assert_int_equal(fclose(memory), 0);
@@ -186,12 +187,123 @@ static void two_nodes_that_applied_different_ops_are_told(void **state)
 	buf_done(&other);
 }
 
+/* --- comparing states --- */
+
+static struct engine *state_of(const struct buf *trace)
+{
+	struct replay_options options = { .json = false };
+	struct replay_marks marks = { .list = NULL };
+	FILE *out = stdout;
+	struct engine *e = NULL;
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	assert_non_null(memory);
+	stdout = memory;
+	int status = replay_file("file", trace->data, trace->size, &options, &marks, &e);
+
+	stdout = out;
+	assert_int_equal(fclose(memory), 0);
+	assert_int_equal(status, 0);
+	free(text);
+	replay_marks_done(&marks);
+	return e;
+}
+
+static void comparison_says(const struct engine *a, const struct engine *b, bool same, const char *want)
+{
+	FILE *out = stdout;
+	char *text = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&text, &size);
+
+	assert_non_null(memory);
+	stdout = memory;
+	bool equal = replay_compare(a, b);
+
+	stdout = out;
+	assert_int_equal(fclose(memory), 0);
+	assert_int_equal(equal, same);
+	if (!strstr(text, want)) {
+		fail_msg("not said: %s\n%s", want, text);
+	}
+	free(text);
+}
+
+static struct engine_op lock_op(uint64_t request, uint8_t mode, const char *name)
+{
+	struct engine_op op = op_make(request);
+
+	op.mode = mode;
+	op.name_len = (uint8_t)strlen(name);
+	memcpy(op.name, name, op.name_len);
+	return op;
+}
+
+static void apply(struct engine *e, const struct engine_op *op)
+{
+	struct engine_effects effects = { .count = 0 };
+
+	engine_apply(e, op, &effects);
+	engine_effects_done(&effects);
+}
+
+/* R-DIG-2: the first resource and the first lock that is not the same, whatever it is. */
+static void the_first_difference_is_named(void **state)
+{
+	struct buf one = trace_make(0, false);
+	struct buf other = trace_make(20, true);
+	struct engine *a = state_of(&one), *b = state_of(&other), *c = state_of(&one), *d = state_of(&one);
+	struct engine_op op = lock_op(OPS + 1, LOCKSTEP_LOCK_PR, "a name");
+
+	(void)state;
+	comparison_says(a, c, true, "the states are equal");
+	comparison_says(a, b, false,
+			"first difference: resource \"account\", lock 1:0x00000014: granted mode is 3 in the first and "
+			"1 in the second\n");
+	apply(c, &op);
+	comparison_says(a, c, false, "first difference: resource \"a\\x20name\": it is in the second only\n");
+	comparison_says(c, a, false, "resource \"a\\x20name\": it is in the first only\n");
+	op = lock_op(OPS + 1, LOCKSTEP_LOCK_PR, "account");
+	apply(d, &op);
+	comparison_says(a, d, false, "resource \"account\", lock 1:0x00000029: it is in the second only\n");
+	comparison_says(d, a, false, "lock 1:0x00000029: it is in the first only\n");
+	(void)engine_free(a);
+	(void)engine_free(b);
+	(void)engine_free(c);
+	(void)engine_free(d);
+	buf_done(&one);
+	buf_done(&other);
+}
+
+static void differences_of_value_and_session_are_named(void **state)
+{
+	struct buf one = trace_make(0, false);
+	struct engine *a = state_of(&one), *b = state_of(&one), *c = state_of(&one);
+	struct engine_op op = { .type = ENGINE_OP_SESSION_BEGIN, .nodeid = 2, .incarnation = 0x20001,
+				.session = 1, .request = 1, .pid = 5 };
+
+	(void)state;
+	engine_flip(b);
+	comparison_says(a, b, false, "resource \"account\": ");
+	apply(c, &op);
+	engine_seq_raise(a, engine_seq(c));
+	comparison_says(c, a, false, "first difference: ");
+	(void)engine_free(a);
+	(void)engine_free(b);
+	(void)engine_free(c);
+	buf_done(&one);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_applied_is_repeated),
 		cmocka_unit_test(an_op_that_was_changed_differs_at_the_next_digest),
 		cmocka_unit_test(two_nodes_that_applied_different_ops_are_told),
+		cmocka_unit_test(the_first_difference_is_named),
+		cmocka_unit_test(differences_of_value_and_session_are_named),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
