@@ -74,7 +74,7 @@ typedef void (*lockstep_lost_fn)(void *arg, int error);
 
 /**
  * struct lockstep_options - optional settings; NULL or all zero means the defaults
- * @ipc_name:   IPC name of the daemon, NULL for $LOCKSTEP_IPC_NAME or "lockstep"
+ * @ipc_name:   IPC name of the daemon, or the path of its socket file; NULL for $LOCKSTEP_IPC_NAME or "lockstep"
  * @timeout_ms: how long opening may take: connecting and, for a lockspace that is being joined,
  *              waiting for its state; 0 = 30000, negative = for ever
  * @lvb_len:    LVB length, a multiple of 8 in 8..1024; 0 = the lockspace's, or LOCKSTEP_LVB_DEFAULT

@@ -37,7 +37,7 @@ int lockstep_admin_open(const struct lockstep_options *options, struct lockstep_
 		return -ENOMEM;
 	}
 	a->timeout_ms = options_timeout_ms(options);
-	int error = transport_open(options ? options->ipc_name : NULL, IPC_ADMIN_SUFFIX,
+	int error = transport_open(options ? options->ipc_name : NULL, IPC_SERVICE_ADMIN,
 				   transport_deadline(a->timeout_ms), &a->transport);
 
 	if (error) {

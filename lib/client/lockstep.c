@@ -190,8 +190,8 @@ int client_open(const char *space, unsigned int flags, const struct lockstep_opt
 
 	ls->session = session_new();
 	if (ls->session) {
-		error = transport_open(options ? options->ipc_name : NULL, "", deadline,
-				       &ls->transport);
+		error = transport_open(options ? options->ipc_name : NULL, IPC_SERVICE_SESSIONS,
+				       deadline, &ls->transport);
 	}
 	if (error == 0) {
 		error = open_request(ls, space, flags, options, personality, deadline, &lvb_len);

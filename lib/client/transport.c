@@ -14,6 +14,7 @@
 
 #include "lib/base/assert.h"
 #include "lib/base/buf.h"
+#include "lib/client/stream.h"
 #include "lib/client/transport.h"
 #include "lib/ipc/ipc.h"
 
@@ -24,6 +25,7 @@
 #define RETRY_MS 10
 
 struct transport {
+	struct stream *stream; /* not NULL: it is this one, and nothing below but the tag is used */
 	qb_ipcc_connection_t *qb;
 	int fd;
 	uint32_t tag;
@@ -53,8 +55,7 @@ int64_t transport_deadline(int timeout_ms)
 	return timeout_ms < 0 ? -1 : transport_now_ms() + timeout_ms;
 }
 
-/* For poll(): milliseconds left, 0 when it is over, -1 for ever. */
-static int remaining_ms(int64_t deadline)
+int transport_remaining_ms(int64_t deadline)
 {
 	if (deadline < 0) {
 		return -1;
@@ -71,20 +72,23 @@ static int poll_until(int fd, int64_t deadline)
 	int n;
 
 	do {
-		n = poll(&p, 1, remaining_ms(deadline));
+		n = poll(&p, 1, transport_remaining_ms(deadline));
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : n == 0 ? -ETIMEDOUT : 0;
 }
 
-static int service_name(const char *name, const char *suffix, char *ret, size_t ret_size)
+static const char *name_or_default(const char *name)
 {
 	if (!name || !*name) {
 		name = secure_getenv("LOCKSTEP_IPC_NAME");
 	}
-	if (!name || !*name) {
-		name = IPC_NAME_DEFAULT;
-	}
-	int length = snprintf(ret, ret_size, "%s%s", name, suffix);
+	return name && *name ? name : IPC_NAME_DEFAULT;
+}
+
+static int service_name(const char *name, uint8_t service, char *ret, size_t ret_size)
+{
+	int length = snprintf(ret, ret_size, "%s%s", name,
+			      service == IPC_SERVICE_ADMIN ? IPC_ADMIN_SUFFIX : "");
 
 	return length < 0 || (size_t)length >= ret_size ? -EINVAL : 0;
 }
@@ -104,7 +108,7 @@ static int connect_start(const char *service, int64_t deadline, qb_ipcc_connecti
 		switch (errno) {
 		case EAGAIN:
 		case EINTR:
-			if (remaining_ms(deadline) == 0) {
+			if (transport_remaining_ms(deadline) == 0) {
 				return -ETIMEDOUT;
 			}
 			(void)poll(NULL, 0, RETRY_MS);
@@ -143,6 +147,8 @@ static int connect_finish(qb_ipcc_connection_t *qb, int fd, int64_t deadline)
 	case ENOMEM:
 	case EMFILE:
 	case ENFILE:
+	case ENOSPC:
+	case EUSERS:
 		return -error;
 	default:
 		/* It hung up in the middle of the handshake. */
@@ -163,53 +169,57 @@ static int server_check(qb_ipcc_connection_t *qb)
 	return uid == 0 || uid == geteuid() ? 0 : -EACCES;
 }
 
-int transport_open(const char *name, const char *suffix, int64_t deadline,
-		   struct transport **ret)
+static int qb_open(struct transport *t, const char *name, uint8_t service, int64_t deadline)
 {
-	char service[SERVICE_NAME_MAX];
-	struct transport *t;
-	int error = service_name(name, suffix, service, sizeof(service));
+	char full_name[SERVICE_NAME_MAX];
+	int error = service_name(name, service, full_name, sizeof(full_name));
 
+	if (error == 0) {
+		error = connect_start(full_name, deadline, &t->qb, &t->fd);
+	}
 	if (error) {
 		return error;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t) {
-		return -ENOMEM;
-	}
-	error = connect_start(service, deadline, &t->qb, &t->fd);
-	if (error) {
-		goto out_free;
 	}
 	error = connect_finish(t->qb, t->fd, deadline);
 	if (error) {
 		t->qb = NULL;
-		goto out_free;
+		return error;
 	}
 	error = server_check(t->qb);
 	if (error) {
-		goto out_free;
+		return error;
 	}
 	(void)qb_ipcc_fd_get(t->qb, &t->fd);
 	int32_t size = qb_ipcc_get_buffer_size(t->qb);
 
 	t->in_size = size > IPC_MESSAGE_MAX ? (size_t)size : IPC_MESSAGE_MAX;
 	t->in = malloc(t->in_size);
-	if (!t->in) {
-		error = -ENOMEM;
-		goto out_free;
+	return t->in ? 0 : -ENOMEM;
+}
+
+int transport_open(const char *name, uint8_t service, int64_t deadline, struct transport **ret)
+{
+	struct transport *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		return -ENOMEM;
+	}
+	name = name_or_default(name);
+	int error = name[0] == '/' ? stream_open(name, service, deadline, &t->stream)
+				   : qb_open(t, name, service, deadline);
+
+	if (error) {
+		(void)transport_free(t);
+		return error;
 	}
 	*ret = t;
 	return 0;
-
-out_free:
-	(void)transport_free(t);
-	return error;
 }
 
 struct transport *transport_free(struct transport *t)
 {
 	if (t) {
+		(void)stream_free(t->stream);
 		if (t->qb) {
 			qb_ipcc_disconnect(t->qb);
 		}
@@ -221,7 +231,7 @@ struct transport *transport_free(struct transport *t)
 
 int transport_fd(const struct transport *t)
 {
-	return t->fd;
+	return t->stream ? stream_fd(t->stream) : t->fd;
 }
 
 uint32_t transport_tag(struct transport *t)
@@ -295,13 +305,16 @@ static int send_request(struct transport *t, int32_t id, const struct buf *body)
 int transport_call(struct transport *t, int32_t id, uint32_t tag, const struct buf *body,
 		   int64_t deadline, const uint8_t **ret_body, size_t *ret_size)
 {
+	if (t->stream) {
+		return stream_call(t->stream, id, tag, body, deadline, ret_body, ret_size);
+	}
 	int error = send_request(t, id, body);
 
 	if (error) {
 		return error;
 	}
 	for (;;) {
-		int slice = remaining_ms(deadline);
+		int slice = transport_remaining_ms(deadline);
 
 		if (slice < 0 || slice > RECV_SLICE_MS) {
 			slice = RECV_SLICE_MS;
@@ -316,7 +329,7 @@ int transport_call(struct transport *t, int32_t id, uint32_t tag, const struct b
 			if (transport_wait(t, 0) == -ENOTCONN) {
 				return -ENOTCONN;
 			}
-			if (remaining_ms(deadline) == 0) {
+			if (transport_remaining_ms(deadline) == 0) {
 				return -ETIMEDOUT;
 			}
 			continue;
@@ -331,6 +344,9 @@ int transport_call(struct transport *t, int32_t id, uint32_t tag, const struct b
 
 int transport_event(struct transport *t, const uint8_t **ret_body, size_t *ret_size)
 {
+	if (t->stream) {
+		return stream_event(t->stream, ret_body, ret_size);
+	}
 	ssize_t size = qb_ipcc_event_recv(t->qb, t->in, t->in_size, 0);
 
 	if (size < 0) {
@@ -341,8 +357,11 @@ int transport_event(struct transport *t, const uint8_t **ret_body, size_t *ret_s
 
 int transport_wait(const struct transport *t, int64_t deadline)
 {
+	if (t->stream) {
+		return stream_wait(t->stream, deadline);
+	}
 	struct pollfd p = { .fd = t->fd, .events = POLLIN };
-	int n = poll(&p, 1, remaining_ms(deadline));
+	int n = poll(&p, 1, transport_remaining_ms(deadline));
 
 	if (n < 0) {
 		return -errno;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One libqb connection to the daemon: bytes there and back, deadlines, and noticing at once that the
- * daemon is gone. Knows nothing of locks. The body formats are lib/ipc's.
+ * One connection to the daemon, through libqb or through a Unix socket file (stream.h): bytes there and
+ * back, deadlines, and noticing at once that the daemon is gone. Knows nothing of locks. The body formats
+ * are lib/ipc's.
  */
 #ifndef LOCKSTEP_CLIENT_TRANSPORT_H
 #define LOCKSTEP_CLIENT_TRANSPORT_H
@@ -16,16 +17,18 @@ struct transport;
 /* Monotonic milliseconds; a deadline is a value of it, negative for "never". */
 int64_t transport_now_ms(void);
 int64_t transport_deadline(int timeout_ms);
+/* For poll(): milliseconds left, 0 when it is over, -1 for ever. */
+int transport_remaining_ms(int64_t deadline);
 /* Sleeps before another attempt. False at once when there is no time left. */
 bool transport_pause(int64_t deadline, int ms);
 
 /*
- * Connects to service "@name@suffix" (name NULL: $LOCKSTEP_IPC_NAME, then the default). -EUNATCH
- * nobody listens; -EACCES refused, or who answers is neither root nor the caller's own user;
- * -ETIMEDOUT; -EINVAL name too long.
+ * Connects to enum ipc_service @service of the daemon @name (NULL: $LOCKSTEP_IPC_NAME, then the default); a
+ * name that begins with '/' is the path of a socket file. -EUNATCH nobody listens; -EACCES refused, or who
+ * answers is neither root nor the caller's own user; -EUSERS it takes no more connections; -ETIMEDOUT;
+ * -EINVAL name too long.
  */
-int transport_open(const char *name, const char *suffix, int64_t deadline,
-		   struct transport **ret);
+int transport_open(const char *name, uint8_t service, int64_t deadline, struct transport **ret);
 struct transport *transport_free(struct transport *t);
 int transport_fd(const struct transport *t);
 /* A new tag for a request. Never 0. */

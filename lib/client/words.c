@@ -68,6 +68,10 @@ const char *lockstep_strerror(int error)
 		return "timed out";
 	case EUNATCH:
 		return "no lockstepd answers on this node";
+	case EUSERS:
+		return "the daemon takes no more connections; its log says which limit";
+	case ENOSPC:
+		return "no room for a connection in /dev/shm";
 	case LOCKSTEP_EUNLOCK:
 		return "unlocked";
 	case LOCKSTEP_EINPROG:

@@ -25,6 +25,9 @@
  * bytes, unknown flags and lengths over their maximum with -EBADMSG; on success encoding the result
  * again gives the same bytes. What the numbers mean (modes, lock flags, names) is the node's to judge, not the codec's.
  *
+ * The same messages go over a Unix stream socket with a file, for programs that cannot share the daemon's network
+ * namespace and its /dev/shm; there each is a frame instead of a libqb message (ipc_frame below).
+ *
  * Answers: OPEN, RECOVERY, SPACE_CREATE, SPACE_RELEASE, FENCE_ACK, NODE_ID, SPACE_STATUS and
  * OPEN_STATUS are answered by a result, SUBMIT by as many as it has rows, the others by a page (STATUS by a page of one row).
  * SPACE_STATUS and OPEN_STATUS have error EINPROGRESS until the lockspace is usable here.
@@ -58,6 +61,7 @@ enum ipc_message {
 	IPC_MSG_CLOSE = 4,  /* a tag only: my session ends, whoever still has the connection open */
 	IPC_MSG_RECOVERY = 5, /* recovery callbacks: subscribe, unsubscribe, acknowledge */
 	IPC_EVENT = 16,
+	IPC_MSG_HELLO = 24, /* socket transport: the first frame of each connection */
 	IPC_MSG_STATUS = 32, /* admin */
 	IPC_MSG_SPACES = 33,
 	IPC_MSG_MEMBERS = 34,
@@ -77,6 +81,50 @@ enum ipc_message {
 struct cursor;
 void ipc_tag_encode(struct buf *out, uint32_t tag);
 int ipc_tag_decode(struct cursor *in, uint32_t *ret_tag);
+
+/* --- the socket transport ------------------------------------------------------------------ */
+
+/*
+ * All frames of both directions, little-endian as the bodies:
+ *
+ *   offset size  meaning
+ *   0      4     size of the whole frame, this field included: 8 .. IPC_FRAME_MAX
+ *   4      4     id, an IPC_MSG_* or IPC_EVENT
+ *   8      ...   the body
+ *
+ * A client begins with HELLO, which names the service, and is answered by a result: error 0, or why it is
+ * refused (EACCES, EUSERS), behind which the connection is closed. Everything else is as with libqb.
+ */
+#define IPC_FRAME_HEAD 8
+#define IPC_FRAME_MAX IPC_MESSAGE_MAX
+
+struct ipc_frame {
+	size_t size; /* of the whole */
+	int32_t id;
+	const uint8_t *body; /* into the input */
+	size_t body_size;
+};
+
+void ipc_frame_encode(int32_t id, const void *body, size_t size, struct buf *out);
+/* What begins at @data. -EAGAIN: more than @have bytes are needed; from IPC_FRAME_HEAD on *ret says how
+ * many. -EBADMSG: this is no frame, and nothing behind it can be trusted to be one. */
+int ipc_frame_decode(const void *data, size_t have, struct ipc_frame *ret);
+
+enum ipc_service {
+	IPC_SERVICE_SESSIONS = 0,
+	IPC_SERVICE_ADMIN = 1,
+};
+
+/*   service u8 | reserved u8[3] */
+struct ipc_hello {
+	uint32_t tag;
+	uint8_t service; /* enum ipc_service */
+};
+
+void ipc_hello_encode(const struct ipc_hello *m, struct buf *out);
+int ipc_hello_decode(const void *body, size_t size, struct ipc_hello *ret);
+
+/* --- messages ------------------------------------------------------------------------------ */
 
 /* OPEN: bind this connection to a lockspace. Answer: error 0 and lvb_len; the session is usable when
  * the READY event has come (error 0), which may be at once or after the lockspace has been joined.

@@ -4,7 +4,7 @@
  * and from clients and performs its actions. Single-threaded but for the writer of the
  * reservation file. Every part has a file of its own; this struct holds them together.
  *
- *   cluster.c --- quorum_cs.c, order_cpg.c, cluster_info.c          ipc_server.c, ipc_admin.c
+ *   cluster.c --- quorum_cs.c, order_cpg.c, cluster_info.c          ipc_server.c, ipc_admin.c (ipc_gate.c, ipc_stream.c)
  *        \                                                              /
  *         +---------- daemon.c: node_*(), pump, actions ---------------+--- killer.c, spaces.c, image.c
  *
@@ -28,6 +28,7 @@ struct cluster;
 struct images;
 struct ipc_admin;
 struct ipc_server;
+struct ipc_streams;
 struct killer;
 struct order;
 struct settings;
@@ -50,6 +51,7 @@ struct daemon {
 	struct cluster *cluster; /* NULL: standalone */
 	struct ipc_server *ipc;
 	struct ipc_admin *admin;
+	struct ipc_streams *streams; /* NULL: not wanted */
 	struct killer *killer;
 	struct images *images;
 	struct state_file *state_file;

@@ -22,13 +22,17 @@
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/daemon/ipc_admin.h"
+#include "plugin/daemon/ipc_gate.h"
+#include "plugin/daemon/ipc_link.h"
 #include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/ipc_stream.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/engine/engine.h"
 
 #define CONNECTIONS_MAX 256
+#define CLIENT_BUFFER_MAX (1 << 20) /* of the size a client may ask libqb for */
 #define MEMBERS_MAX 256 /* members and lost members of one lockspace, for listings */
 
 struct ipc_admin {
@@ -41,6 +45,8 @@ struct ipc_admin {
 
 /* One connection. */
 struct admin {
+	struct ipc_admin *service;
+	struct ipc_link peer_link;
 	uid_t uid;
 	gid_t gid;
 };
@@ -478,6 +484,16 @@ static struct ipc_admin *service_of(qb_ipcs_connection_t *c)
 	return qb_ipcs_connection_service_context_get(c);
 }
 
+static void admin_message(const struct admin *admin, int32_t id, const uint8_t *body, size_t size)
+{
+	struct ipc_admin *a = admin->service;
+
+	buf_clear(&a->out);
+	answer(a, admin, id, body, size);
+	ls_assert(a->out.size <= IPC_BODY_MAX);
+	(void)ipc_link_respond(&admin->peer_link, id, a->out.data, a->out.size);
+}
+
 static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	struct ipc_admin *a = service_of(c);
@@ -489,40 +505,59 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	}
 	memcpy(a->in, data, size);
 	memcpy(&header, a->in, sizeof(header));
-	buf_clear(&a->out);
-	answer(a, admin, header.id, (const uint8_t *)a->in + sizeof(header),
-	       size - sizeof(header));
-	ls_assert(a->out.size <= IPC_BODY_MAX);
-	(void)ipc_response_send(c, header.id, a->out.data, a->out.size);
+	admin_message(admin, header.id, (const uint8_t *)a->in + sizeof(header),
+		      size - sizeof(header));
 	return 0;
 }
 
-static int32_t connection_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
+/* 0 or a negative errno. */
+static int admin_new(struct ipc_admin *a, const struct ipc_link *peer_link, uid_t uid, gid_t gid,
+		     struct admin **ret)
 {
-	struct ipc_admin *a = service_of(c);
 	struct admin *admin;
-	int rc = ipc_accept_check(a->daemon, c, uid, gid);
+	int rc = ipc_accept_check(a->daemon, peer_link->qb, uid, gid);
 
 	if (rc != 0) {
 		return rc;
 	}
 	if (a->count >= CONNECTIONS_MAX) {
+		qb_log(LOG_WARNING, "refused a connection of uid %u: there are %zu for administration, the limit", uid, a->count);
 		return -EUSERS;
 	}
 	admin = calloc(1, sizeof(*admin));
 	if (!admin) {
 		return -ENOMEM;
 	}
+	admin->service = a;
+	admin->peer_link = *peer_link;
 	admin->uid = uid;
 	admin->gid = gid;
 	a->count++;
-	qb_ipcs_context_set(c, admin);
+	*ret = admin;
 	return 0;
+}
+
+static void admin_free(struct admin *admin)
+{
+	admin->service->count--;
+	free(admin);
+}
+
+static int32_t connection_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
+{
+	const struct ipc_link peer_link = { .qb = c };
+	struct admin *admin;
+	int rc = admin_new(service_of(c), &peer_link, uid, gid, &admin);
+
+	if (rc == 0) {
+		qb_ipcs_context_set(c, admin);
+	}
+	return rc;
 }
 
 static void connection_created(qb_ipcs_connection_t *c)
 {
-	if (qb_ipcs_connection_get_buffer_size(c) > 1 << 20) {
+	if (ipc_gate_passed(c) < 0 || qb_ipcs_connection_get_buffer_size(c) > CLIENT_BUFFER_MAX) {
 		qb_ipcs_disconnect(c);
 	}
 }
@@ -540,10 +575,38 @@ static void connection_destroyed(qb_ipcs_connection_t *c)
 
 	if (admin) {
 		qb_ipcs_context_set(c, NULL);
-		service_of(c)->count--;
-		free(admin);
+		admin_free(admin);
 	}
 }
+
+static int stream_opened(void *service, struct ipc_stream *t, void **ret_owner)
+{
+	const struct ipc_link peer_link = { .stream = t };
+	const struct ucred *cred = ipc_stream_cred(t);
+	struct admin *admin;
+	int rc = admin_new(service, &peer_link, cred->uid, cred->gid, &admin);
+
+	if (rc == 0) {
+		*ret_owner = admin;
+	}
+	return -rc;
+}
+
+static void stream_message(void *owner, int32_t id, const uint8_t *body, size_t size)
+{
+	admin_message(owner, id, body, size);
+}
+
+static void stream_closed(void *owner)
+{
+	admin_free(owner);
+}
+
+const struct ipc_stream_ops ipc_admin_stream_ops = {
+	.opened = stream_opened,
+	.message = stream_message,
+	.closed = stream_closed,
+};
 
 int ipc_admin_open(struct daemon *d, struct ipc_admin **ret)
 {
@@ -569,8 +632,7 @@ int ipc_admin_open(struct daemon *d, struct ipc_admin **ret)
 		return -ENOMEM;
 	}
 	qb_ipcs_service_context_set(a->service, a);
-	ipc_poll_handlers_set(d, a->service);
-	rc = qb_ipcs_run(a->service);
+	rc = ipc_gate_run(d, a->service);
 	if (rc != 0) {
 		free(a);
 		return rc;

@@ -8,6 +8,10 @@
 
 struct daemon;
 struct ipc_admin;
+struct ipc_stream_ops;
+
+/* For connections through the socket file; the service is the ipc_admin. */
+extern const struct ipc_stream_ops ipc_admin_stream_ops;
 
 /* 0 or a negative errno, as ipc_server_open(). */
 int ipc_admin_open(struct daemon *d, struct ipc_admin **ret);

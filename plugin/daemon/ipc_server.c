@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * See ipc_server.h. A session outlives its libqb connection by as long as processes have to be
+ * See ipc_server.h. A session outlives its connection by as long as processes have to be
  * killed: our own duplicate of the socket tells whether the other end is really closed everywhere.
  *
  *   connected --OPEN--> waiting (no node yet) --node--> opening --READY--> ready
  *                                                          |                 |
  *                                                          +------LOST------>+--> lost
  *
- * When libqb closes a connection whose other end is still open (the client broke the protocol), the
+ * When a connection is closed whose other end is still open (the client broke the protocol), the
  * processes at that end are killed before the node hears of it (R-PROC-7): its locks must not be
  * given to others while somebody may believe to hold them.
- *
- * libqb gives its callbacks no argument of ours, hence the one variable at file scope.
  */
 #include "config.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +31,10 @@
 #include "lib/ipc/ipc.h"
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_gate.h"
+#include "plugin/daemon/ipc_link.h"
 #include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/ipc_stream.h"
 #include "plugin/daemon/killer.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
@@ -45,7 +44,6 @@
 #define FLUSH_MS_MIN 1
 #define FLUSH_MS_MAX 50
 #define CLOSE_GRACE_MS 512 /* the last of the looks at a socket that was shut down; together 1 s */
-#define SUPPLEMENTARY_MAX 256
 
 enum session_state {
 	SESSION_CONNECTED = 0,
@@ -66,7 +64,7 @@ struct event {
 struct session {
 	struct list link; /* in ipc_server.sessions */
 	struct ipc_server *server;
-	qb_ipcs_connection_t *c; /* NULL: libqb has closed it */
+	struct ipc_link peer_link; /* down: the connection is closed */
 	int fd;                  /* duplicate of the socket */
 	node_conn conn;
 	enum session_state state;
@@ -85,13 +83,15 @@ struct session {
 	size_t pack_rows;
 	struct list events;
 	size_t backlog; /* rows in `events` */
+	size_t backlog_bytes;
+	bool overflowed; /* too many: its processes are being killed, events are thrown away */
 	/* The answer of a SUBMIT that waits for an adoption; missing 0: none. */
 	struct ipc_result *answer;
 	uint32_t answer_tag;
 	size_t answer_count;
 	size_t answer_missing;
 	uint64_t flush_ms;
-	qb_loop_timer_handle flush_timer; /* with c NULL: of closed_check() */
+	qb_loop_timer_handle flush_timer; /* with the link down: of closed_check() */
 };
 
 struct ipc_server {
@@ -111,56 +111,7 @@ struct ipc_server {
 	struct buf out;
 };
 
-static struct {
-	struct daemon *daemon;
-	/* The descriptor libqb has last added for a connection. */
-	void *added_data;
-	int added_fd;
-} ipc_global = { .added_fd = -1 };
-
 /* --- shared with ipc_admin.c -------------------------------------------------------------- */
-
-bool ipc_privileged(uid_t uid)
-{
-	return uid == 0 || uid == geteuid();
-}
-
-/* May ask the name service, so only those who have to be looked up that way wait for it. */
-static bool user_in_group(uid_t uid, gid_t primary, gid_t group)
-{
-	gid_t groups[SUPPLEMENTARY_MAX];
-	int count = SUPPLEMENTARY_MAX;
-	struct passwd *pw = getpwuid(uid);
-
-	if (!pw || getgrouplist(pw->pw_name, primary, groups, &count) < 0) {
-		return false;
-	}
-	for (int i = 0; i < count; i++) {
-		if (groups[i] == group) {
-			return true;
-		}
-	}
-	return false;
-}
-
-int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
-{
-	struct group *group;
-
-	if (ipc_privileged(uid)) {
-		return 0;
-	}
-	group = d->settings->ipc_group ? getgrnam(d->settings->ipc_group) : NULL;
-	if (!group || (group->gr_gid != gid && !user_in_group(uid, gid, group->gr_gid))) {
-		qb_log(LOG_NOTICE, "refused a connection of uid %u: not root and not in the group that may connect", uid);
-		return -EACCES;
-	}
-	if (geteuid() != 0) {
-		/* We cannot give the shared memory to that user, but to the group. */
-		qb_ipcs_connection_auth_set(c, geteuid(), group->gr_gid, 0660);
-	}
-	return 0;
-}
 
 struct node_attributes ipc_open_attributes(const struct ipc_open *open)
 {
@@ -199,58 +150,6 @@ bool ipc_size_fits(qb_ipcs_connection_t *c, size_t size)
 	int32_t max = qb_ipcs_connection_get_buffer_size(c);
 
 	return max > 0 && size <= (size_t)max;
-}
-
-int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size)
-{
-	struct qb_ipc_response_header header = {
-		.id = id,
-		.size = (int32_t)(sizeof(header) + size),
-	};
-	struct iovec iov[2] = {
-		{ &header, sizeof(header) },
-		{ (void *)(uintptr_t)body, size },
-	};
-	ssize_t rc = qb_ipcs_response_sendv(c, iov, 2);
-
-	return rc < 0 ? (int)rc : 0;
-}
-
-static int32_t poll_add(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			qb_ipcs_dispatch_fn_t fn)
-{
-	ipc_global.added_data = data;
-	ipc_global.added_fd = fd;
-	return qb_loop_poll_add(ipc_global.daemon->loop, p, fd, events, data, fn);
-}
-
-static int32_t poll_mod(enum qb_loop_priority p, int32_t fd, int32_t events, void *data,
-			qb_ipcs_dispatch_fn_t fn)
-{
-	return qb_loop_poll_mod(ipc_global.daemon->loop, p, fd, events, data, fn);
-}
-
-static int32_t poll_del(int32_t fd)
-{
-	return qb_loop_poll_del(ipc_global.daemon->loop, fd);
-}
-
-static int32_t job_add(enum qb_loop_priority p, void *data, qb_loop_job_dispatch_fn fn)
-{
-	return qb_loop_job_add(ipc_global.daemon->loop, p, data, fn);
-}
-
-void ipc_poll_handlers_set(struct daemon *d, qb_ipcs_service_t *service)
-{
-	struct qb_ipcs_poll_handlers handlers = {
-		.job_add = job_add,
-		.dispatch_add = poll_add,
-		.dispatch_mod = poll_mod,
-		.dispatch_del = poll_del,
-	};
-
-	ipc_global.daemon = d;
-	qb_ipcs_poll_handlers_set(service, &handlers);
 }
 
 /* --- sessions ---------------------------------------------------------------------------- */
@@ -303,9 +202,10 @@ static void session_end(struct session *session)
 static bool peer_is_gone(const struct session *session)
 {
 	struct pollfd p = { .fd = session->fd, .events = POLLRDHUP };
+	uint64_t inode;
 
 	if (session->peer.inode != 0) {
-		return killer_peer_inode(session->fd) == 0;
+		return killer_peer_inode(session->fd, &inode) == 0 && inode == 0;
 	}
 	return poll(&p, 1, 0) == 1 && (p.revents & (POLLHUP | POLLRDHUP | POLLERR));
 }
@@ -321,7 +221,7 @@ static void killed(void *arg)
 		daemon_dirty(d);
 	}
 	session->kill_for_node = false;
-	if (!session->c) {
+	if (!ipc_link_up(&session->peer_link)) {
 		session_end(session);
 	}
 }
@@ -343,19 +243,15 @@ static void session_kill(struct session *session)
 
 static void flush_later(struct session *session);
 
-static bool event_send(struct session *session, const void *data, size_t size)
+static bool event_send(struct session *session, void *message, size_t size)
 {
-	ssize_t rc = qb_ipcs_event_send(session->c, data, size);
+	int rc = ipc_link_event(&session->peer_link, message, size);
 
-	if (rc >= 0) {
-		return true;
+	if (rc != 0 && rc != -EAGAIN) {
+		/* The connection is about to close; we are told. */
+		qb_log(LOG_DEBUG, "event for pid %ld: %s", (long)session->peer.pid, strerror(-rc));
 	}
-	if (rc != -EAGAIN && rc != -ENOBUFS) {
-		/* The connection is about to close; libqb tells us. */
-		qb_log(LOG_DEBUG, "event for pid %ld: %s", (long)session->peer.pid,
-		       strerror((int)-rc));
-	}
-	return false;
+	return rc == 0;
 }
 
 /* R-CAST-5: what a client does not take counts for its quota. */
@@ -372,7 +268,7 @@ static void events_flush(struct session *session)
 {
 	bool some = !list_empty(&session->events);
 
-	while (session->c && !list_empty(&session->events)) {
+	while (ipc_link_up(&session->peer_link) && !list_empty(&session->events)) {
 		struct event *e = list_entry(session->events.next, struct event, link);
 
 		if (!event_send(session, e->data, e->size)) {
@@ -381,6 +277,7 @@ static void events_flush(struct session *session)
 		}
 		session->flush_ms = FLUSH_MS_MIN;
 		session->backlog -= e->rows;
+		session->backlog_bytes -= e->size;
 		list_remove(&e->link);
 		free(e);
 	}
@@ -406,22 +303,28 @@ static void flush_later(struct session *session)
 	}
 }
 
+/* Who reads so little that its backlog would be a danger to the daemon loses its session; since it may believe
+ * in its locks, with its processes (R-PROC-7). */
+static void overflow(struct session *session)
+{
+	session->overflowed = true;
+	qb_log(LOG_ERR, "%s, pid %ld, uid %u, lockspace \"%s\", has %zu bytes of callbacks waiting and reads none (session_backlog_bytes): its session is lost",
+	       session->open.comm, (long)session->peer.pid, session->uid, session->open.space,
+	       session->backlog_bytes);
+	session_kill(session);
+}
+
 /* Never lost and in order: what does not fit waits here. The bound is the node's quota of undelivered
- * completions at the entrance (R-CAST-5). */
+ * completions at the entrance (R-CAST-5), and one in bytes, which only a client that stands still reaches. */
 static void pack_send(struct session *session)
 {
-	struct qb_ipc_response_header header = {
-		.id = IPC_EVENT,
-		.size = (int32_t)session->pack.size,
-	};
 	struct event *e;
 
 	list_remove(&session->pack_link);
 	if (session->pack_rows == 0) {
 		return;
 	}
-	memcpy(session->pack.data, &header, sizeof(header));
-	if (session->c && (!list_empty(&session->events) ||
+	if (ipc_link_up(&session->peer_link) && (!list_empty(&session->events) ||
 			   !event_send(session, session->pack.data, session->pack.size))) {
 		e = malloc(sizeof(*e) + session->pack.size);
 		ls_assert(e != NULL);
@@ -430,8 +333,12 @@ static void pack_send(struct session *session)
 		memcpy(e->data, session->pack.data, session->pack.size);
 		list_push_tail(&session->events, &e->link);
 		session->backlog += e->rows;
+		session->backlog_bytes += e->size;
 		backlog_tell(session);
 		flush_later(session);
+		if (session->backlog_bytes > session->server->daemon->settings->session_backlog_bytes) {
+			overflow(session);
+		}
 	}
 	session->pack_rows = 0;
 }
@@ -440,7 +347,7 @@ static void event_push(struct session *session, const struct ipc_event *event)
 {
 	struct buf *pack = &session->pack;
 
-	if (!session->c) {
+	if (!ipc_link_up(&session->peer_link) || session->overflowed) {
 		return;
 	}
 	if (session->pack_rows == IPC_PACK_MAX ||
@@ -499,7 +406,7 @@ static void results_send(struct session *session, uint32_t tag, const struct ipc
 {
 	struct buf *out = &session->server->out;
 
-	if (!session->c) {
+	if (!ipc_link_up(&session->peer_link)) {
 		return;
 	}
 	buf_clear(out);
@@ -507,7 +414,7 @@ static void results_send(struct session *session, uint32_t tag, const struct ipc
 	for (size_t i = 0; i < count; i++) {
 		ipc_result_row_encode(&results[i], out);
 	}
-	(void)ipc_response_send(session->c, IPC_MSG_SUBMIT, out->data, out->size);
+	(void)ipc_link_respond(&session->peer_link, IPC_MSG_SUBMIT, out->data, out->size);
 }
 
 /* R-ORPH-3: the call has waited for this, and maybe for more of the kind. */
@@ -865,25 +772,13 @@ static void close_process(struct session *session, const void *body, size_t size
 	}
 }
 
-static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
+/* One message, wherever it came from; the bytes are ours. */
+static void session_message(struct session *session, int32_t id, const uint8_t *body, size_t size)
 {
-	struct session *session = qb_ipcs_context_get(c);
-	struct qb_ipc_request_header header;
+	struct buf *out = &session->server->out;
 	struct ipc_result result = { 0 };
-	const uint8_t *body;
 	struct cursor in;
-	struct buf *out;
-	int32_t id;
 
-	/* @size is what the client wrote in the header, and it can still change the bytes. */
-	if (!session || size < sizeof(header) || size > IPC_MESSAGE_MAX || !ipc_size_fits(c, size)) {
-		return 0;
-	}
-	memcpy(session->server->in, data, size);
-	memcpy(&header, session->server->in, sizeof(header));
-	body = (const uint8_t *)session->server->in + sizeof(header);
-	size -= sizeof(header);
-	id = header.id;
 	switch (id) {
 	case IPC_MSG_OPEN:
 		open_process(session, body, size, &result);
@@ -891,7 +786,7 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 	case IPC_MSG_SUBMIT:
 		submit_process(session, body, size);
 		events_flush(session);
-		return 0;
+		return;
 	case IPC_MSG_OPEN_STATUS:
 		open_status_process(session, body, size, &result);
 		break;
@@ -904,11 +799,25 @@ static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 		result.error = EOPNOTSUPP;
 		break;
 	}
-	out = &session->server->out;
 	buf_clear(out);
 	ipc_result_encode(&result, out);
-	(void)ipc_response_send(c, id, out->data, out->size);
+	(void)ipc_link_respond(&session->peer_link, id, out->data, out->size);
 	events_flush(session);
+}
+
+static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
+{
+	struct session *session = qb_ipcs_context_get(c);
+	struct qb_ipc_request_header header;
+
+	/* @size is what the client wrote in the header, and it can still change the bytes. */
+	if (!session || size < sizeof(header) || size > IPC_MESSAGE_MAX || !ipc_size_fits(c, size)) {
+		return 0;
+	}
+	memcpy(session->server->in, data, size);
+	memcpy(&header, session->server->in, sizeof(header));
+	session_message(session, header.id, (const uint8_t *)session->server->in + sizeof(header),
+			size - sizeof(header));
 	return 0;
 }
 
@@ -919,66 +828,82 @@ static struct ipc_server *server_of(qb_ipcs_connection_t *c)
 	return qb_ipcs_connection_service_context_get(c);
 }
 
+static int room_check(const struct ipc_server *s, uid_t uid)
+{
+	if (s->count < s->slots_count) {
+		return 0;
+	}
+	qb_log(LOG_WARNING, "refused a connection of uid %u: there are %zu sessions, the limit (sessions_max)", uid, s->count);
+	return -EUSERS;
+}
+
 static int32_t connection_accept(qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	struct ipc_server *s = server_of(c);
+	int rc = room_check(s, uid);
 
-	if (s->count >= s->daemon->settings->sessions_max) {
-		qb_log(LOG_WARNING, "refused a connection of uid %u: there are %zu sessions, the limit (sessions_max)", uid, s->count);
-		return -EUSERS;
+	return rc != 0 ? rc : ipc_accept_check(s->daemon, c, uid, gid);
+}
+
+/* For the connection behind @fd, of which we keep a duplicate. 0 or a negative errno. */
+static int session_new(struct ipc_server *s, int fd, const struct ucred *cred,
+		       const struct ipc_link *peer_link, struct session **ret)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	size_t slot = 0;
+
+	ls_assert(session != NULL);
+	while (slot < s->slots_count && s->slots[slot]) {
+		slot++;
 	}
-	return ipc_accept_check(s->daemon, c, uid, gid);
+	session->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (slot == s->slots_count || session->fd < 0) {
+		int rc = slot == s->slots_count ? -EUSERS : -errno;
+
+		if (session->fd >= 0) {
+			close(session->fd);
+		}
+		free(session);
+		return rc;
+	}
+	session->server = s;
+	session->peer_link = *peer_link;
+	session->conn = ++s->serial << 16 | slot;
+	session->flush_ms = FLUSH_MS_MIN;
+	list_init(&session->events);
+	list_init(&session->pack_link);
+	session->uid = cred->uid;
+	session->gid = cred->gid;
+	session->peer.pid = cred->pid;
+	session->peer.start = killer_start_time(cred->pid);
+	(void)killer_peer_inode(session->fd, &session->peer.inode); /* 0: known by its pid alone */
+	s->slots[slot] = session;
+	s->count++;
+	list_push_tail(&s->sessions, &session->link);
+	*ret = session;
+	return 0;
 }
 
 static void connection_created(qb_ipcs_connection_t *c)
 {
-	struct ipc_server *s = server_of(c);
+	struct ipc_link peer_link = { .qb = c };
 	struct session *session;
 	struct ucred cred = { 0 };
 	socklen_t cred_size = sizeof(cred);
-	size_t slot = 0;
+	int fd = ipc_gate_passed(c);
 
-	if (qb_ipcs_connection_get_buffer_size(c) > CLIENT_BUFFER_MAX ||
-	    ipc_global.added_data != c) {
+	if (fd < 0 || qb_ipcs_connection_get_buffer_size(c) > CLIENT_BUFFER_MAX) {
 		qb_log(LOG_NOTICE, "refused a connection that wants buffers of %d bytes",
 		       qb_ipcs_connection_get_buffer_size(c));
 		qb_ipcs_disconnect(c);
 		return;
 	}
-	while (slot < s->slots_count && s->slots[slot]) {
-		slot++;
-	}
-	if (slot == s->slots_count) {
-		qb_ipcs_disconnect(c);
-		return;
-	}
-	session = calloc(1, sizeof(*session));
-	ls_assert(session != NULL);
-	session->server = s;
-	session->c = c;
-	session->conn = ++s->serial << 16 | slot;
-	session->flush_ms = FLUSH_MS_MIN;
-	list_init(&session->events);
-	list_init(&session->pack_link);
-	session->fd = fcntl(ipc_global.added_fd, F_DUPFD_CLOEXEC, 3);
-	if (getsockopt(ipc_global.added_fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) != 0 ||
-	    session->fd < 0) {
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &cred_size) != 0 ||
+	    session_new(server_of(c), fd, &cred, &peer_link, &session) != 0) {
 		qb_log(LOG_ERR, "cannot look at a new connection: %s", strerror(errno));
-		if (session->fd >= 0) {
-			close(session->fd);
-		}
-		free(session);
 		qb_ipcs_disconnect(c);
 		return;
 	}
-	session->uid = cred.uid;
-	session->gid = cred.gid;
-	session->peer.pid = cred.pid;
-	session->peer.start = killer_start_time(cred.pid);
-	session->peer.inode = killer_peer_inode(session->fd);
-	s->slots[slot] = session;
-	s->count++;
-	list_push_tail(&s->sessions, &session->link);
 	qb_ipcs_context_set(c, session);
 }
 
@@ -1009,21 +934,25 @@ static void closed_check(void *arg)
 	}
 }
 
+static void session_closed(struct session *session)
+{
+	session->peer_link = (struct ipc_link){ .qb = NULL };
+	daemon_timer_stop(session->server->daemon, &session->flush_timer);
+	if (session->killing) {
+		return; /* killed() ends it */
+	}
+	session->flush_ms = FLUSH_MS_MIN;
+	closed_check(session);
+}
+
 static int32_t connection_closed(qb_ipcs_connection_t *c)
 {
 	struct session *session = qb_ipcs_context_get(c);
 
-	if (!session) {
-		return 0;
+	if (session) {
+		qb_ipcs_context_set(c, NULL);
+		session_closed(session);
 	}
-	qb_ipcs_context_set(c, NULL);
-	session->c = NULL;
-	daemon_timer_stop(session->server->daemon, &session->flush_timer);
-	if (session->killing) {
-		return 0; /* killed() ends it */
-	}
-	session->flush_ms = FLUSH_MS_MIN;
-	closed_check(session);
 	return 0;
 }
 
@@ -1031,6 +960,47 @@ static void connection_destroyed(qb_ipcs_connection_t *c)
 {
 	(void)c;
 }
+
+static int stream_opened(void *service, struct ipc_stream *t, void **ret_owner)
+{
+	struct ipc_server *s = service;
+	const struct ucred *cred = ipc_stream_cred(t);
+	const struct ipc_link peer_link = { .stream = t };
+	struct session *session;
+	int rc = room_check(s, cred->uid);
+
+	if (rc == 0) {
+		rc = ipc_accept_check(s->daemon, NULL, cred->uid, cred->gid);
+	}
+	if (rc == 0 && cred->pid == 0) {
+		/* R-PROC-7: whom we cannot see we could not end. */
+		qb_log(LOG_NOTICE, "refused a connection of uid %u: its process is outside the daemon's pid namespace", cred->uid);
+		rc = -EACCES;
+	}
+	if (rc == 0) {
+		rc = session_new(s, ipc_stream_fd(t), cred, &peer_link, &session);
+	}
+	if (rc == 0) {
+		*ret_owner = session;
+	}
+	return -rc;
+}
+
+static void stream_message(void *owner, int32_t id, const uint8_t *body, size_t size)
+{
+	session_message(owner, id, body, size);
+}
+
+static void stream_closed(void *owner)
+{
+	session_closed(owner);
+}
+
+const struct ipc_stream_ops ipc_server_stream_ops = {
+	.opened = stream_opened,
+	.message = stream_message,
+	.closed = stream_closed,
+};
 
 int ipc_server_open(struct daemon *d, struct ipc_server **ret)
 {
@@ -1057,8 +1027,7 @@ int ipc_server_open(struct daemon *d, struct ipc_server **ret)
 		goto out_free;
 	}
 	qb_ipcs_service_context_set(s->service, s);
-	ipc_poll_handlers_set(d, s->service);
-	rc = qb_ipcs_run(s->service);
+	rc = ipc_gate_run(d, s->service);
 	if (rc != 0) {
 		/* libqb has freed the service. */
 		s->service = NULL;
@@ -1081,8 +1050,8 @@ struct ipc_server *ipc_server_free(struct ipc_server *s)
 		list_for_each_safe (pos, &s->sessions) {
 			struct session *session = list_entry(pos, struct session, link);
 
-			if (session->c) {
-				qb_ipcs_context_set(session->c, NULL);
+			if (session->peer_link.qb) {
+				qb_ipcs_context_set(session->peer_link.qb, NULL);
 			}
 			session_free(session);
 		}
@@ -1126,7 +1095,7 @@ bool ipc_server_closing(const struct ipc_server *s, const char *space)
 		const struct session *session = list_entry(pos, struct session, link);
 
 		if (session->bound && strcmp(session->open.space, space) == 0 &&
-		    (!session->c || peer_is_gone(session))) {
+		    (!ipc_link_up(&session->peer_link) || peer_is_gone(session))) {
 			return true;
 		}
 	}

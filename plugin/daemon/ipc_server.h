@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sessions service: one libqb connection, one session (lib/ipc/ipc.h). Bytes of clients come
+ * The sessions service: one connection, one session (lib/ipc/ipc.h). Bytes of clients come
  * in here and are validated here; what the node says to a session goes out here.
  */
 #ifndef LOCKSTEP_DAEMON_IPC_SERVER_H
@@ -16,12 +16,16 @@
 struct daemon;
 struct ipc_open;
 struct ipc_server;
+struct ipc_stream_ops;
 struct node_action;
 struct node_attributes;
 
 /* 0 or a negative errno; -EADDRINUSE: a daemon with this IPC name runs already. */
 int ipc_server_open(struct daemon *d, struct ipc_server **ret);
 struct ipc_server *ipc_server_free(struct ipc_server *s);
+
+/* For connections through the socket file; the service is the ipc_server. */
+extern const struct ipc_stream_ops ipc_server_stream_ops;
 
 /* READY, CAST, BAST, LOST, KILL, REPLY. Callbacks are packed: */
 void ipc_server_action(struct ipc_server *s, const struct node_action *a);
@@ -42,19 +46,11 @@ void ipc_server_kill_all(struct ipc_server *s);
 
 /* --- shared with the administration service ---------------------------------------------- */
 
-/* Who may connect at all: root, the daemon's own user, members of ipc_group. */
-int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t gid);
-/* Who may administrate: root and the daemon's own user. */
-bool ipc_privileged(uid_t uid);
 /* What a caller wants of a lockspace, in the node's words. */
 struct node_attributes ipc_open_attributes(const struct ipc_open *open);
 /* The first rows of R-ERR-3: EINVAL, EBADR, and EEXIST when it is created @again. 0 or a positive
  * errno. */
 int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool again);
-void ipc_poll_handlers_set(struct daemon *d, qb_ipcs_service_t *service);
 /* May a message have that size? What a client claims beyond its own ring lies in memory of others. */
 bool ipc_size_fits(qb_ipcs_connection_t *c, size_t size);
-/* libqb's header and @size bytes of body. 0 or a negative errno of libqb. */
-int ipc_response_send(qb_ipcs_connection_t *c, int32_t id, const void *body, size_t size);
-
 #endif

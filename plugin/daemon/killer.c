@@ -17,12 +17,15 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/sockios.h>
 #include <linux/unix_diag.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -110,9 +113,39 @@ struct killer *killer_free(struct killer *k)
 	return NULL;
 }
 
-uint64_t killer_peer_inode(int fd)
+static int diag_socket(void)
 {
-	struct stat st;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* The same in the network namespace of the socket @fd. For a connection through the socket file that is
+ * the program's namespace, at our end as well. */
+static int diag_socket_there(int fd)
+{
+	int theirs = ioctl(fd, SIOCGSKNS);
+	int ours = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int netlink = -ENOENT;
+
+	if (theirs >= 0 && ours >= 0 && setns(theirs, CLONE_NEWNET) == 0) {
+		netlink = diag_socket();
+		int rc = setns(ours, CLONE_NEWNET);
+
+		ls_assert(rc == 0); /* nothing else may happen in somebody else's namespace */
+	}
+	if (theirs >= 0) {
+		close(theirs);
+	}
+	if (ours >= 0) {
+		close(ours);
+	}
+	return netlink;
+}
+
+/* Asks @netlink, and closes it, for the peer of the socket @inode; -ENOENT: it does not know that one. */
+static int diag_peer(int netlink, uint64_t inode, uint64_t *ret)
+{
 	struct {
 		struct nlmsghdr header;
 		struct unix_diag_req diag;
@@ -122,6 +155,7 @@ uint64_t killer_peer_inode(int fd)
 			    .nlmsg_flags = NLM_F_REQUEST },
 		.diag = { .sdiag_family = AF_UNIX,
 			  .udiag_states = UINT32_MAX,
+			  .udiag_ino = (uint32_t)inode,
 			  .udiag_show = UDIAG_SHOW_PEER,
 			  .udiag_cookie = { UINT32_MAX, UINT32_MAX } },
 	};
@@ -131,36 +165,44 @@ uint64_t killer_peer_inode(int fd)
 	} answer;
 	uint32_t peer = 0;
 	ssize_t size;
-	int netlink;
 
-	if (fstat(fd, &st) != 0) {
-		return 0;
-	}
-	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
 	if (netlink < 0) {
-		return 0;
+		return netlink;
 	}
-	request.diag.udiag_ino = (uint32_t)st.st_ino;
 	/* The kernel answers within send(), so this does not wait. */
 	size = send(netlink, &request, sizeof(request), 0);
 	if (size == (ssize_t)sizeof(request)) {
 		size = recv(netlink, &answer, sizeof(answer), MSG_DONTWAIT);
 	}
 	close(netlink);
-	if (size > 0 && NLMSG_OK(&answer.header, size) &&
-	    answer.header.nlmsg_type == SOCK_DIAG_BY_FAMILY) {
-		struct unix_diag_msg *diag = NLMSG_DATA(&answer.header);
-		struct rtattr *attr = (struct rtattr *)(void *)(diag + 1);
-		size_t left = answer.header.nlmsg_len - NLMSG_LENGTH(sizeof(*diag));
+	if (size <= 0 || !NLMSG_OK(&answer.header, size) ||
+	    answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY) {
+		return -ENOENT;
+	}
+	struct unix_diag_msg *diag = NLMSG_DATA(&answer.header);
+	struct rtattr *attr = (struct rtattr *)(void *)(diag + 1);
+	size_t left = answer.header.nlmsg_len - NLMSG_LENGTH(sizeof(*diag));
 
-		for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
-			if (attr->rta_type == UNIX_DIAG_PEER &&
-			    RTA_PAYLOAD(attr) == sizeof(peer)) {
-				memcpy(&peer, RTA_DATA(attr), sizeof(peer));
-			}
+	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		if (attr->rta_type == UNIX_DIAG_PEER && RTA_PAYLOAD(attr) == sizeof(peer)) {
+			memcpy(&peer, RTA_DATA(attr), sizeof(peer));
 		}
 	}
-	return peer;
+	*ret = peer;
+	return 0;
+}
+
+int killer_peer_inode(int fd, uint64_t *ret)
+{
+	struct stat st;
+	int rc;
+
+	*ret = 0;
+	if (fstat(fd, &st) != 0) {
+		return -errno;
+	}
+	rc = diag_peer(diag_socket(), st.st_ino, ret);
+	return rc == -ENOENT ? diag_peer(diag_socket_there(fd), st.st_ino, ret) : rc;
 }
 
 uint64_t killer_start_time(pid_t pid)

@@ -32,9 +32,9 @@ struct killer_target {
 void killer_start(struct killer *k, const struct killer_target *target, bool kill,
 		  const char *name, void *arg, void (*done)(void *arg));
 
-/* The inode of the socket at the other end of the connected Unix socket @fd; 0 when the kernel does
- * not tell. */
-uint64_t killer_peer_inode(int fd);
+/* The inode of the socket at the other end of the connected Unix socket @fd; 0: that end is closed
+ * everywhere. A negative errno when the kernel does not tell. */
+int killer_peer_inode(int fd, uint64_t *ret);
 /* Start time of a process in clock ticks since boot; 0: there is no such process. */
 uint64_t killer_start_time(pid_t pid);
 

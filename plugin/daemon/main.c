@@ -28,7 +28,9 @@
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/daemon/ipc_admin.h"
+#include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/ipc_stream.h"
 #include "plugin/daemon/killer.h"
 #include "plugin/daemon/leftovers.h"
 #include "plugin/daemon/log.h"
@@ -290,6 +292,7 @@ static int parts_open(struct daemon *d)
 	if (rc != 0) {
 		return failed("cannot make", "the loop", rc);
 	}
+	ipc_gate_descriptors_raise();
 	d->killer = killer_new(d);
 	spaces_wanted(d);
 	rc = ipc_server_open(d, &d->ipc);
@@ -302,6 +305,10 @@ static int parts_open(struct daemon *d)
 	}
 	if (rc != 0) {
 		return failed("cannot listen as", s->ipc_name, rc);
+	}
+	rc = ipc_streams_open(d, &d->streams);
+	if (rc != 0) {
+		return failed("cannot listen on", s->socket, rc);
 	}
 	rc = state_file_open(d, &d->state_file, &d->reserved);
 	if (rc == -EBADMSG) {
@@ -330,6 +337,7 @@ static int parts_open(struct daemon *d)
 
 static void parts_close(struct daemon *d)
 {
+	d->streams = ipc_streams_free(d->streams);
 	d->admin = ipc_admin_free(d->admin);
 	d->ipc = ipc_server_free(d->ipc);
 	d->cluster = cluster_free(d->cluster);

@@ -26,6 +26,7 @@ enum kind {
 	KIND_PATH,   /* absolute */
 	KIND_BOOL,   /* yes or no */
 	KIND_NUMBER, /* minimum..maximum */
+	KIND_MODE,   /* octal, up to maximum */
 	KIND_LEVEL,
 	KIND_LOST,
 	KIND_SPACES,
@@ -44,6 +45,9 @@ struct key {
 static const struct key keys[] = {
 	{ "ipc_name", KIND_NAME, AT(ipc_name), 0, 0 },
 	{ "ipc_group", KIND_WORD, AT(ipc_group), 0, 0 },
+	{ "socket", KIND_PATH, AT(socket), 0, 0 },
+	{ "socket_group", KIND_WORD, AT(socket_group), 0, 0 },
+	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777 },
 	{ "log_file", KIND_PATH, AT(log_file), 0, 0 },
 	{ "log_level", KIND_LEVEL, AT(log_level), 0, 0 },
 	{ "syslog", KIND_BOOL, AT(syslog), 0, 0 },
@@ -59,6 +63,7 @@ static const struct key keys[] = {
 	{ "nodeid", KIND_NUMBER, AT(nodeid), 1, INT32_MAX },
 	{ "session_locks_max", KIND_NUMBER, AT(session_locks_max), 1, 10000000 },
 	{ "session_events_max", KIND_NUMBER, AT(session_events_max), 1, 1000000 },
+	{ "session_backlog_bytes", KIND_NUMBER, AT(session_backlog_bytes), 65536, 1u << 30 },
 	{ "sessions_max", KIND_NUMBER, AT(sessions_max), 1, 60000 },
 	{ "spaces_max", KIND_NUMBER, AT(spaces_max), 1, SETTINGS_LOCKSPACES_MAX },
 	{ "window_messages", KIND_NUMBER, AT(window_messages), 1, 1024 },
@@ -102,6 +107,8 @@ struct settings *settings_new(void)
 	s->blackbox_bytes = 1u << 20;
 	s->nodeid = 1;
 	s->sessions_max = 4096;
+	s->socket_mode = 0660;
+	s->session_backlog_bytes = 64u << 20;
 	s->trace_bytes = 64u << 20;
 	return s;
 }
@@ -111,6 +118,8 @@ struct settings *settings_free(struct settings *s)
 	if (s) {
 		g_free(s->ipc_name);
 		g_free(s->ipc_group);
+		g_free(s->socket);
+		g_free(s->socket_group);
 		g_free(s->log_file);
 		g_free(s->state_dir);
 		g_free(s->trace_dir);
@@ -280,6 +289,18 @@ static char *number_set(uint32_t *field, const char *value, const struct key *ke
 	return NULL;
 }
 
+static char *mode_set(uint32_t *field, const char *value, const struct key *key)
+{
+	char *end;
+	guint64 number = g_ascii_strtoull(value, &end, 8);
+
+	if (value[0] < '0' || value[0] > '7' || *end != '\0' || number > key->maximum) {
+		return g_strdup_printf("'%s' is not an octal number up to %o", value, key->maximum);
+	}
+	*field = (uint32_t)number;
+	return NULL;
+}
+
 static char *word_set(char **field, const char *value, enum kind kind)
 {
 	if (kind == KIND_NAME && !settings_ipc_name_valid(value)) {
@@ -326,6 +347,8 @@ static char *value_set(struct settings *s, const struct key *key, const char *va
 		return NULL;
 	case KIND_NUMBER:
 		return number_set(field, value, key);
+	case KIND_MODE:
+		return mode_set(field, value, key);
 	case KIND_LEVEL:
 		return level_set(field, value);
 	case KIND_LOST:

@@ -22,6 +22,9 @@
 struct settings {
 	char *ipc_name;
 	char *ipc_group; /* NULL: only root and the daemon's own user */
+	char *socket;    /* NULL: none */
+	char *socket_group; /* NULL: the daemon's own */
+	uint32_t socket_mode;
 	char *log_file;  /* NULL: none */
 	char *state_dir;
 	char *trace_dir; /* NULL: no traces */
@@ -44,6 +47,7 @@ struct settings {
 	uint32_t spaces_max;
 	uint32_t window_messages;
 	uint32_t batch_bytes;
+	uint32_t session_backlog_bytes;
 	uint32_t trace_bytes; /* per lockspace, beside snapshots */
 };
 

@@ -39,6 +39,7 @@ accepted '[daemon]\nipc_name=a.b-c_1\nipc_group=haclient\nlog_file=/tmp/x\nlog_l
 accepted '[daemon]\nstate_dir = /a\nrun_dir = /b\nlockspaces = a b\trealname\nrealtime = yes\nlock_memory = no\non_lost = kill\n'
 accepted '[daemon]\nnodeid=7\nsession_locks_max=1\nsession_events_max=1\nsessions_max=1\nspaces_max=64\n'
 accepted '[daemon]\nwindow_messages=64\nbatch_bytes=8192\nlockspaces=\n'
+accepted '[daemon]\nsocket = /run/lockstep/sock\nsocket_group = haclient\nsocket_mode = 0666\nsession_backlog_bytes = 65536\n'
 
 refused '[daemon]\nrealtim = no\n' 2 "unknown key 'realtim'"
 refused '[daemon]\n\nrealtime = no\nsyslog = no\nrealtime = yes\n' 5 'repeated (first in line 3)'
@@ -56,6 +57,9 @@ refused '[daemon]\nspaces_max = 65\n' 2 'from 1 to 64'
 refused '[daemon]\nlog_level = loud\n' 2 'none of'
 refused '[daemon]\nlog_file = log\n' 2 'absolute path'
 refused '[daemon]\nipc_name = a/b\n' 2 'is not 1 to 64'
+refused '[daemon]\nsocket = lockstep.sock\n' 2 'absolute path'
+refused '[daemon]\nsocket_mode = 0668\n' 2 'octal'
+refused '[daemon]\nsocket_mode = 1777\n' 2 'up to 777'
 refused '[daemon]\nlockspaces = a a\n' 2 'named twice'
 refused '[daemon]\nlockspaces = a ..\n' 2 'no lockspace name'
 refused '[daemon]\nlockspaces = a/b\n' 2 'no lockspace name'

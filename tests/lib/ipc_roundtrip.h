@@ -31,6 +31,8 @@ enum ipc_shape {
 	SHAPE_COUNTER,
 	SHAPE_RECOVERY,
 	SHAPE_SLOTS, /* in an event */
+	SHAPE_FRAME,
+	SHAPE_HELLO,
 	SHAPES_COUNT,
 };
 
@@ -40,6 +42,8 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 	struct cursor in = cursor_make(data, size);
 	union {
 		struct ipc_open open;
+		struct ipc_frame frame;
+		struct ipc_hello hello;
 		struct ipc_submit submit;
 		struct ipc_result result;
 		struct ipc_event event;
@@ -149,6 +153,17 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 			ipc_slots_encode(m.slots, rows, out);
 		}
 		return error;
+	case SHAPE_FRAME:
+		error = ipc_frame_decode(data, size, &m.frame);
+		if (error == 0 && m.frame.size != size) {
+			error = -1;
+		}
+		if (error == 0) {
+			ipc_frame_encode(m.frame.id, m.frame.body, m.frame.body_size, out);
+		}
+		return error;
+	case SHAPE_HELLO:
+		WHOLE(hello, hello);
 	case SHAPES_COUNT:
 		break;
 	}

@@ -68,6 +68,7 @@ static const struct ipc_recovery sample_recovery = {
 	.tag = 6, .op = IPC_RECOVERY_PREP_DONE, .prep = 0x12345678,
 };
 static const struct lockstep_slot sample_slot = { .nodeid = 258, .slot = 1 };
+static const struct ipc_hello sample_hello = { .tag = 6, .service = IPC_SERVICE_ADMIN };
 static const char sample_line[] = "04:00:00.000 view 7 of default: nodes 1 2";
 
 /* What fixes @shape's sample as bytes. */
@@ -124,6 +125,12 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 		break;
 	case SHAPE_SLOTS:
 		ipc_slots_encode(&sample_slot, 1, out);
+		break;
+	case SHAPE_FRAME:
+		ipc_frame_encode(IPC_MSG_OPEN, "body", 4, out);
+		break;
+	case SHAPE_HELLO:
+		ipc_hello_encode(&sample_hello, out);
 		break;
 	case SHAPES_COUNT:
 		fail();
@@ -471,6 +478,33 @@ static void the_largest_page_fits_into_a_message(void **state)
 	buf_done(&bytes);
 }
 
+/* As many bytes as came, never more than are there, and nothing that is too small for its own head. */
+static void a_frame_says_how_much_of_it_is_missing(void **state)
+{
+	const uint32_t wrong[] = { 0, 1, IPC_FRAME_HEAD - 1, IPC_FRAME_MAX + 1, INT32_MAX, UINT32_MAX };
+	struct ipc_frame frame = { .size = 0 };
+	struct buf bytes = { 0 };
+
+	(void)state;
+	ipc_frame_encode(IPC_EVENT, "abc", 3, &bytes);
+	assert_int_equal(bytes.size, IPC_FRAME_HEAD + 3);
+	for (size_t have = 0; have < bytes.size; have++) {
+		assert_int_equal(ipc_frame_decode(bytes.data, have, &frame), -EAGAIN);
+		assert_int_equal(frame.size, have < IPC_FRAME_HEAD ? 0 : bytes.size);
+	}
+	buf_put_zero(&bytes, 5); /* of the next one */
+	assert_int_equal(ipc_frame_decode(bytes.data, bytes.size, &frame), 0);
+	assert_int_equal(frame.size, IPC_FRAME_HEAD + 3);
+	assert_int_equal(frame.id, IPC_EVENT);
+	assert_int_equal(frame.body_size, 3);
+	assert_memory_equal(frame.body, "abc", 3);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		buf_set_u32(&bytes, 0, wrong[i]);
+		assert_int_equal(ipc_frame_decode(bytes.data, bytes.size, &frame), -EBADMSG);
+	}
+	buf_done(&bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +521,7 @@ int main(void)
 		cmocka_unit_test(a_recovery_request_is_what_it_says),
 		cmocka_unit_test(a_refusal_writes_nothing),
 		cmocka_unit_test(lengths_over_the_maximum_are_refused),
+		cmocka_unit_test(a_frame_says_how_much_of_it_is_missing),
 		cmocka_unit_test(the_largest_page_fits_into_a_message),
 	};
 
