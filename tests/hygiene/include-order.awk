@@ -3,7 +3,7 @@
 # Reads C sources (paths relative to the top of the tree) and complains about every #include that goes against the
 # dependency order. One rule per part: which parts of ours it may include, and which foreign headers.
 #
-#   base <- ipc <- client <- dlm         base <- engine <- node <- daemon         ipc <- node         client <- tools, agent/main
+#   base <- ipc, coordinator <- client <- dlm         base <- engine <- node <- daemon         ipc <- node         client <- tools, agent/main
 #
 # lockstep/lockstep_types.h holds only names and numbers, so every part may speak of them; lockstep/lockstep.h is the client's.
 
@@ -12,7 +12,8 @@ BEGIN {
 	part_set("lib/base", "base", "types")
 	# What queries answer is declared once, in lockstep.h, and travels in these messages.
 	part_set("lib/ipc", "base ipc", "types api")
-	part_set("lib/client", "base ipc client", "types api")
+	part_set("lib/coordinator", "base coordinator", "types")
+	part_set("lib/client", "base ipc coordinator client", "types api")
 	# It decides itself when what of a session's events is delivered.
 	part_set("lib/dlm", "base ipc client dlm", "types api")
 	part_set("plugin/engine", "base engine", "types")
@@ -22,7 +23,7 @@ BEGIN {
 	part_set("tools", "base ipc tools", "types api")
 	part_set("examples", "", "types api")
 	part_set("bench", "base ipc client engine node bench", "types api")
-	part_set("tests", "base ipc client dlm engine node daemon agent tools tests", "types api")
+	part_set("tests", "base ipc coordinator client dlm engine node daemon agent tools tests", "types api")
 	# What must be able to run without a cluster, a clock or a loop never sees the daemon.
 	part_set("tests/sim", "base ipc engine node tests", "types")
 	part_set("tests/fuzz", "base ipc client dlm engine node agent tools tests", "types api")
@@ -39,7 +40,7 @@ BEGIN {
 	# The daemon's config reader is a pure text parser and may be fuzzed.
 	file_allow["tests/fuzz", "plugin/daemon/config.h"] = 1
 
-	words("pure", "lib/base lib/ipc plugin/engine plugin/node")
+	words("pure", "lib/base lib/ipc lib/coordinator plugin/engine plugin/node")
 	words("pure_header", "assert.h ctype.h endian.h errno.h inttypes.h limits.h stdalign.h stdarg.h stdbool.h stddef.h" \
 		" stdint.h stdlib.h string.h xxhash.h")
 	# The one message that an invariant's failure leaves behind has to be written by somebody.

@@ -82,7 +82,7 @@ if command -v nm >/dev/null && ! grep -q 'fsanitize' "$build/Makefile" 2>/dev/nu
 			$3 ~ /^[bBdDC]$/ && $7 !~ /^ *\.data\.rel\.ro/ && $1 !~ /^(\.|__gcov|__odr)/ { print $1 }'
 	}
 	[ "$(writable "$work/global.o")" = calls ] || complain "self-test: nm should show the counter, and nothing else"
-	objects=$(find "$build/lib/base" "$build/lib/ipc" "$build/plugin/engine" "$build/plugin/node" -name '*.o' \
+	objects=$(find "$build/lib/base" "$build/lib/ipc" "$build/lib/coordinator" "$build/plugin/engine" "$build/plugin/node" -name '*.o' \
 		-path '*.libs*' 2>/dev/null) || :
 	for object in $objects; do
 		found=$(writable "$object")
