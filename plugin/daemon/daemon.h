@@ -23,6 +23,7 @@
 
 #include "plugin/node/node.h"
 
+struct access_rules;
 struct clients_file;
 struct cluster;
 struct images;
@@ -51,6 +52,7 @@ struct daemon {
 	struct cluster *cluster; /* NULL: standalone */
 	struct ipc_server *ipc;
 	struct ipc_admin *admin;
+	struct access_rules *access; /* NULL: there are none */
 	struct ipc_streams *streams; /* NULL: not wanted */
 	struct killer *killer;
 	struct images *images;

@@ -21,6 +21,7 @@
 #include "lib/ipc/ipc.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_admin.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_link.h"
@@ -115,11 +116,22 @@ static void status_answer(struct daemon *d, struct page *p)
 	}
 }
 
-static void spaces_answer(struct daemon *d, struct page *p)
+/* May it be shown this lockspace? Who has not been excluded may. */
+static int view_permission(const struct daemon *d, const struct admin *admin, const char *space)
+{
+	return access_mentions(d->access, ACCESS_VIEW) ?
+		       ipc_permission(d, admin->uid, admin->gid, space, ACCESS_VIEW, 0) :
+		       0;
+}
+
+static void spaces_answer(struct daemon *d, const struct admin *admin, struct page *p)
 {
 	struct node_space_info info;
 
 	for (size_t i = 0; d->node && node_space_info_at(d->node, i, &info); i++) {
+		if (view_permission(d, admin, info.name) != 0) {
+			continue;
+		}
 		struct lockstep_space_info row = {
 			.seq = info.seq,
 			.stable = info.stable,
@@ -322,7 +334,8 @@ static void stats_answer(struct daemon *d, struct page *p)
 	}
 }
 
-static void rows_answer(struct ipc_admin *a, int32_t id, const struct ipc_query *query)
+static void rows_answer(struct ipc_admin *a, const struct admin *admin, int32_t id,
+			const struct ipc_query *query)
 {
 	struct daemon *d = a->daemon;
 	struct page p = { .out = &a->out, .first = query->page };
@@ -333,10 +346,12 @@ static void rows_answer(struct ipc_admin *a, int32_t id, const struct ipc_query 
 
 	if (of_space && (!d->node || !node_space_info_find(d->node, query->space, &info))) {
 		error = ENOENT;
+	} else if (of_space && view_permission(d, admin, query->space) != 0) {
+		error = EACCES;
 	} else if (id == IPC_MSG_STATUS) {
 		status_answer(d, &p);
 	} else if (id == IPC_MSG_SPACES) {
-		spaces_answer(d, &p);
+		spaces_answer(d, admin, &p);
 	} else if (id == IPC_MSG_MEMBERS) {
 		members_answer(d, query->space, &p);
 	} else if (id == IPC_MSG_LOCKS) {
@@ -389,8 +404,8 @@ static int space_create(struct daemon *d, const struct admin *admin, const struc
 		      (d->node && node_space_info_find(d->node, open->space, &info));
 	int rc = ipc_space_check(d, open, exists);
 
-	if (rc == 0 && !ipc_privileged(admin->uid)) {
-		rc = EPERM; /* R-LS-10 */
+	if (rc == 0) {
+		rc = ipc_permission(d, admin->uid, admin->gid, open->space, ACCESS_CREATE, EPERM); /* R-LS-10 */
 	}
 	if (rc == 0) {
 		rc = spaces_create(d->spaces, daemon_node(d), open->space, &want, open->mode,
@@ -401,6 +416,20 @@ static int space_create(struct daemon *d, const struct admin *admin, const struc
 	return rc;
 }
 
+static int verb_permission(const struct daemon *d, const struct admin *admin, int32_t id,
+			   const struct ipc_query *query)
+{
+	switch (id) {
+	case IPC_MSG_SPACE_RELEASE:
+		return ipc_permission(d, admin->uid, admin->gid, query->space,
+				      query->flags > 0 ? ACCESS_ADMIN : ACCESS_CREATE, EPERM);
+	case IPC_MSG_FENCE_ACK:
+		return ipc_permission(d, admin->uid, admin->gid, NULL, ACCESS_ADMIN, EPERM);
+	default:
+		return 0;
+	}
+}
+
 static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 		const struct ipc_query *query, struct ipc_result *result)
 {
@@ -408,8 +437,9 @@ static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 	unsigned int count = 0;
 	int rc;
 
-	if (id != IPC_MSG_NODE_ID && id != IPC_MSG_SPACE_STATUS && !ipc_privileged(admin->uid)) {
-		return EPERM;
+	rc = verb_permission(d, admin, id, query);
+	if (rc != 0) {
+		return rc;
 	}
 	switch (id) {
 	case IPC_MSG_SPACE_RELEASE:
@@ -465,7 +495,7 @@ static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, c
 	case IPC_MSG_BLOCKERS:
 	case IPC_MSG_EVENTS:
 	case IPC_MSG_STATS:
-		rows_answer(a, id, &query);
+		rows_answer(a, admin, id, &query);
 		return;
 	default:
 		result.error = (uint32_t)verb(a, admin, id, &query, &result);

@@ -11,8 +11,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <grp.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,11 +20,11 @@
 #include <unistd.h>
 
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
 
-#define SUPPLEMENTARY_MAX 256
 #define STRANGERS_MAX 128 /* connections in the middle of libqb's handshake */
 /* Kept for what the daemon itself opens: Corosync, files, /proc, pipes to image writers. */
 #define DESCRIPTORS_RESERVED 96
@@ -47,24 +47,6 @@ bool ipc_privileged(uid_t uid)
 	return uid == 0 || uid == geteuid();
 }
 
-/* May ask the name service, so only those who have to be looked up that way wait for it. */
-static bool user_in_group(uid_t uid, gid_t primary, gid_t group)
-{
-	gid_t groups[SUPPLEMENTARY_MAX];
-	int count = SUPPLEMENTARY_MAX;
-	struct passwd *pw = getpwuid(uid);
-
-	if (!pw || getgrouplist(pw->pw_name, primary, groups, &count) < 0) {
-		return false;
-	}
-	for (int i = 0; i < count; i++) {
-		if (groups[i] == group) {
-			return true;
-		}
-	}
-	return false;
-}
-
 int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t gid)
 {
 	struct group *group;
@@ -76,16 +58,53 @@ int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t
 	if (ipc_privileged(uid)) {
 		return 0;
 	}
+	/* May ask the name service, so only those who have to be looked up that way wait for it. */
 	group = d->settings->ipc_group ? getgrnam(d->settings->ipc_group) : NULL;
-	if (!group || (group->gr_gid != gid && !user_in_group(uid, gid, group->gr_gid))) {
-		qb_log(LOG_NOTICE, "refused a connection of uid %u: not root and not in the group that may connect", uid);
+	if (!(group && access_user_in_group(uid, gid, group->gr_gid)) && !access_any(d->access, uid, gid)) {
+		qb_log(LOG_NOTICE, "refused a connection of uid %u: not root, not in the group that may connect (ipc_group), and no rule allows it anything (access_file)", uid);
 		return -EACCES;
 	}
-	if (c && geteuid() != 0) {
+	if (c && group && geteuid() != 0) {
 		/* We cannot give the shared memory to that user, but to the group. */
 		qb_ipcs_connection_auth_set(c, geteuid(), group->gr_gid, 0660);
 	}
 	return 0;
+}
+
+int ipc_permission(const struct daemon *d, uid_t uid, gid_t gid, const char *space, unsigned int operation,
+		   int otherwise)
+{
+	if (ipc_privileged(uid)) {
+		return 0;
+	}
+	switch (access_check(d->access, uid, gid, space, operation)) {
+	case ACCESS_ALLOWED:
+		return 0;
+	case ACCESS_DENIED:
+		qb_log(LOG_NOTICE, "uid %u: refused by a rule of %s, lockspace \"%s\"", uid, d->settings->access_file, space ? space : "*");
+		return EACCES;
+	case ACCESS_NO_RULE:
+		break;
+	}
+	return otherwise;
+}
+
+void ipc_access_reload(struct daemon *d)
+{
+	struct access_rules *rules;
+	char *errors = NULL;
+
+	if (!d->settings->access_file) {
+		return;
+	}
+	if (access_load(d->settings->access_file, &rules, &errors) != 0) {
+		qb_log(LOG_ERR, "the access rules stay as they were: %s", errors);
+		g_free(errors);
+		return;
+	}
+	access_free(d->access);
+	d->access = rules;
+	qb_log(LOG_NOTICE, "read the access rules of %s", d->settings->access_file);
 }
 
 /* --- how many ---------------------------------------------------------------------------- */

@@ -31,6 +31,7 @@
 #include "lib/ipc/ipc.h"
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_link.h"
 #include "plugin/daemon/ipc_server.h"
@@ -509,15 +510,13 @@ static bool space_exists(const struct daemon *d, const char *name)
 static int open_permission(const struct session *session, bool exists)
 {
 	const struct daemon *d = session->server->daemon;
+	const char *space = session->open.space;
+	uid_t uid = session->uid;
+	gid_t gid = session->gid;
+	int rc = exists ? 0 : ipc_permission(d, uid, gid, space, ACCESS_CREATE, EPERM);
+	bool may = !exists || spaces_may_open(d->spaces, space, uid, gid);
 
-	if (!exists) {
-		return ipc_privileged(session->uid) ? 0 : EPERM;
-	}
-	if (ipc_privileged(session->uid) ||
-	    spaces_may_open(d->spaces, session->open.space, session->uid, session->gid)) {
-		return 0;
-	}
-	return EACCES;
+	return rc != 0 ? rc : ipc_permission(d, uid, gid, space, ACCESS_LOCK, may ? 0 : EACCES);
 }
 
 /* 0 or a positive errno, in the order of R-ERR-3. */

@@ -27,6 +27,7 @@
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_admin.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_server.h"
@@ -140,6 +141,20 @@ static struct settings *settings_make(void)
 	return settings;
 }
 
+/* 0, or 1: it has been said what is wrong. */
+static int access_make(struct daemon *d)
+{
+	char *errors = NULL;
+
+	if (d->settings->access_file &&
+	    access_load(d->settings->access_file, &d->access, &errors) != 0) {
+		fprintf(stderr, "%s", errors);
+		g_free(errors);
+		return 1;
+	}
+	return 0;
+}
+
 /* --- becoming a daemon ------------------------------------------------------------------- */
 
 /* Returns in the child, with the descriptor to say "ready" on. The parent waits for that. */
@@ -228,8 +243,8 @@ static int32_t signal_stop_force(int32_t number, void *arg)
 static int32_t signal_reopen(int32_t number, void *arg)
 {
 	(void)number;
-	(void)arg;
 	log_reopen();
+	ipc_access_reload(arg);
 	return 0;
 }
 
@@ -379,9 +394,11 @@ int main(int argc, char **argv)
 	if (!d.settings) {
 		return 1;
 	}
-	if (arg_check) {
+	rc = access_make(&d);
+	if (rc != 0 || arg_check) {
+		access_free(d.access);
 		settings_free(d.settings);
-		return 0;
+		return rc;
 	}
 	d.standalone = arg_standalone;
 	if (d.standalone) {
@@ -411,6 +428,7 @@ int main(int argc, char **argv)
 	}
 	leftovers_done(&leftovers);
 	log_close();
+	access_free(d.access);
 	settings_free(d.settings);
 	return rc;
 }

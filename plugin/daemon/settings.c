@@ -45,6 +45,7 @@ struct key {
 static const struct key keys[] = {
 	{ "ipc_name", KIND_NAME, AT(ipc_name), 0, 0 },
 	{ "ipc_group", KIND_WORD, AT(ipc_group), 0, 0 },
+	{ "access_file", KIND_PATH, AT(access_file), 0, 0 },
 	{ "socket", KIND_PATH, AT(socket), 0, 0 },
 	{ "socket_group", KIND_WORD, AT(socket_group), 0, 0 },
 	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777 },
@@ -118,6 +119,7 @@ struct settings *settings_free(struct settings *s)
 	if (s) {
 		g_free(s->ipc_name);
 		g_free(s->ipc_group);
+		g_free(s->access_file);
 		g_free(s->socket);
 		g_free(s->socket_group);
 		g_free(s->log_file);

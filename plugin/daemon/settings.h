@@ -22,6 +22,7 @@
 struct settings {
 	char *ipc_name;
 	char *ipc_group; /* NULL: only root and the daemon's own user */
+	char *access_file; /* NULL: none */
 	char *socket;    /* NULL: none */
 	char *socket_group; /* NULL: the daemon's own */
 	uint32_t socket_mode;

@@ -66,6 +66,39 @@ refused '[daemon]\nlockspaces = a/b\n' 2 'no lockspace name'
 refused '[daemon]\nbad = 1\nworse = 2\n' 2 "'bad'"
 refused '[daemon]\nbad = 1\nworse = 2\n' 3 "'worse'"
 
+# The access file is read as well, and what is wrong with it named in the same way.
+access=$work/access
+
+# rules TEXT [LINE WORDS]: accepted, or a message about that line
+rules() {
+	printf '%b' "$1" >"$access"
+	printf '[daemon]\naccess_file = %s\n' "$access" >"$conf"
+	rc=0
+	"$lockstepd" --check-config --config "$conf" >"$work/out" 2>&1 || rc=$?
+	if [ $# = 1 ]; then
+		[ "$rc" = 0 ] || complain "rules should be accepted: $1: $(cat "$work/out")"
+	elif [ "$rc" != 1 ] || ! grep -q "^$access:$2: .*$3" "$work/out"; then
+		complain "no message about line $2 of the rules with '$3' for: $1: $(cat "$work/out")"
+	fi
+}
+
+rules ''
+rules '# comment\n \n\tallow\t*   *  all\nallow user:root a?[bc]* lock,view\nallow group:root * create\ndeny gid:7 * admin'
+rules 'permit * * all\n' 1 'neither allow nor deny'
+rules 'allow * *\n' 1 'expected'
+rules 'allow * * lock extra\n' 1 'expected'
+rules '\nallow root * lock\n' 2 'none of user:NAME'
+rules 'allow user:no-such-user-here * lock\n' 1 'no user .no-such-user-here'
+rules 'allow group:no-such-group-here * lock\n' 1 'no group'
+rules 'allow uid:-1 * lock\n' 1 'not a number'
+rules 'allow uid:4294967295 * lock\n' 1 'not a number'
+rules 'allow * * lock,\n' 1 'none of view'
+rules 'allow * * lock\nallow * * loc\nallow x * lock\n' 3 'none of user:NAME'
+printf '[daemon]\naccess_file = %s/none\n' "$work" >"$conf"
+if "$lockstepd" --check-config --config "$conf" >"$work/out" 2>&1 || ! grep -q "$work/none" "$work/out"; then
+	complain "an access file that is not there should be named: $(cat "$work/out")"
+fi
+
 # Two faults of other kinds: a file that is not there, a NUL byte.
 rc=0
 "$lockstepd" --check-config --config "$work/none" >"$work/out" 2>&1 || rc=$?
