@@ -112,6 +112,9 @@ static void perform(struct daemon *d, const struct node_action *a)
 	case NODE_ACTION_LOST:
 	case NODE_ACTION_KILL:
 	case NODE_ACTION_REPLY:
+	case NODE_ACTION_PREP:
+	case NODE_ACTION_SLOT:
+	case NODE_ACTION_DONE:
 		ipc_server_action(d->ipc, a);
 		break;
 	case NODE_ACTION_RESERVE:
@@ -294,6 +297,8 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 		.confirm_timeout_ms = d->settings->confirm_timeout_ms,
 		.digest_interval = d->settings->digest_interval,
 		.level_max = (uint16_t)d->settings->feature_level_max,
+		.no_recovery_callbacks = !d->settings->recovery_callbacks,
+		.prep_ack_ms = d->settings->prep_ack_ms,
 	};
 
 	ls_assert(!d->node);

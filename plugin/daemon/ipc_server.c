@@ -34,6 +34,7 @@
 #include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_link.h"
+#include "plugin/daemon/ipc_recovery.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/ipc_stream.h"
 #include "plugin/daemon/killer.h"
@@ -459,6 +460,12 @@ void ipc_server_action(struct ipc_server *s, const struct node_action *a)
 	case NODE_ACTION_BAST:
 		event_push(session, &event);
 		break;
+	case NODE_ACTION_PREP:
+	case NODE_ACTION_SLOT:
+	case NODE_ACTION_DONE:
+		event = ipc_recovery_event(a);
+		event_push(session, &event);
+		break;
 	case NODE_ACTION_LOST:
 		lost_push(session, a->status);
 		break;
@@ -791,6 +798,11 @@ static void session_message(struct session *session, int32_t id, const uint8_t *
 		break;
 	case IPC_MSG_CLOSE:
 		close_process(session, body, size, &result);
+		break;
+	case IPC_MSG_RECOVERY:
+		ipc_recovery_process(session->server->daemon->node, session->conn, body, size,
+				     &result);
+		daemon_dirty(session->server->daemon);
 		break;
 	default:
 		in = cursor_make(body, size);

@@ -27,7 +27,7 @@ struct ipc_server *ipc_server_free(struct ipc_server *s);
 /* For connections through the socket file; the service is the ipc_server. */
 extern const struct ipc_stream_ops ipc_server_stream_ops;
 
-/* READY, CAST, BAST, LOST, KILL, REPLY. Callbacks are packed: */
+/* READY, CAST, BAST, LOST, KILL, REPLY, PREP, SLOT, DONE. Callbacks are packed: */
 void ipc_server_action(struct ipc_server *s, const struct node_action *a);
 /* ... and go out when the actions of the moment have been taken. */
 void ipc_server_flush(struct ipc_server *s);

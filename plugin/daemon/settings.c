@@ -71,6 +71,8 @@ static const struct key keys[] = {
 	{ "confirm_timeout_ms", KIND_NUMBER, AT(confirm_timeout_ms), 1000, 600000 },
 	{ "digest_interval", KIND_NUMBER, AT(digest_interval), 16, 100000000 },
 	{ "feature_level_max", KIND_NUMBER, AT(feature_level_max), 1, FEATURE_LEVEL },
+	{ "recovery_callbacks", KIND_BOOL, AT(recovery_callbacks), 0, 0 },
+	{ "prep_ack_ms", KIND_NUMBER, AT(prep_ack_ms), 100, 3600000 },
 	{ "batch_bytes", KIND_NUMBER, AT(batch_bytes), 512, 60000 },
 };
 #define KEYS_COUNT G_N_ELEMENTS(keys)
@@ -103,6 +105,7 @@ struct settings *settings_new(void)
 	s->log_level = LOG_INFO;
 	s->syslog = true;
 	s->realtime = true;
+	s->recovery_callbacks = true;
 	s->lock_memory = true;
 	s->on_lost = NODE_ON_LOST_FENCE;
 	s->blackbox_bytes = 1u << 20;

@@ -35,6 +35,7 @@ struct settings {
 	bool syslog;
 	bool realtime;
 	bool lock_memory;
+	bool recovery_callbacks;
 	enum node_on_lost on_lost;
 	uint32_t blackbox_bytes; /* 0: no flight recorder */
 	uint32_t nodeid;         /* standalone only */
@@ -44,6 +45,7 @@ struct settings {
 	uint32_t confirm_timeout_ms;
 	uint32_t digest_interval;
 	uint32_t feature_level_max;
+	uint32_t prep_ack_ms;
 	uint32_t sessions_max;
 	uint32_t spaces_max;
 	uint32_t window_messages;

@@ -141,6 +141,9 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 {
 	struct words lost = { .count = 0 };
 	struct words late = { .count = 0 };
+	struct words unprepared = { .count = 0 };
+	char prep[120];
+	bool here = recovery_text(s, prep, sizeof(prep));
 
 	list_for_each(item, &s->lost_members) {
 		const struct lost *l = list_entry(item, struct lost, item);
@@ -153,16 +156,23 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 		const struct member *m = list_entry(item, struct member, item);
 
 		if (view_awaits(m) && !m->prepared) {
-			words_add(&late, s->node, m->nodeid);
+			words_add(m->carrier ? &unprepared : &late, s->node, m->nodeid);
 		}
 	}
 	if (lost.count > 0) {
 		(void)base_format(ret, size,
-			       "node %s is lost: its locks stay until it is fenced or back clean; if it "
+			       "%s%snode %s is lost: its locks stay until it is fenced or back clean; if it "
 			       "is surely down run: lockstep fence-ack NODE",
-			       lost.text);
-	} else {
+			       here ? prep : "", here ? "; " : "", lost.text);
+	} else if (here) {
+		(void)base_format(ret, size, "%s", prep);
+	} else if (late.count > 0) {
 		(void)base_format(ret, size, "waiting for node %s to take over the state", late.text);
+	} else {
+		(void)base_format(ret, size,
+				  "waiting for node %s, where a program has not answered its recovery "
+				  "callback: lockstep status there says which",
+				  unprepared.text);
 	}
 }
 
@@ -306,6 +316,7 @@ size_t node_space_members(const struct node *n, const char *space, struct node_m
 		struct node_member_info info = {
 			.nodeid = l->nodeid,
 			.incarnation = l->incarnation,
+			.slot = l->slot,
 			.locks = member_locks(s, l->nodeid, l->incarnation),
 			.state = l->fenced ? "lost-fenced" : "lost",
 		};
@@ -474,6 +485,10 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_TIME_WARNINGS] = "time_warnings",
 		[COUNTER_LEVELS_RAISED] = "levels_raised",
 		[COUNTER_LEVELS_REFUSED] = "levels_refused",
+		[COUNTER_PREPS] = "recovery_preps",
+		[COUNTER_SLOTS] = "recovery_slots",
+		[COUNTER_DONES] = "recovery_dones",
+		[COUNTER_PREP_KILLS] = "prep_kills",
 	};
 
 	if (index >= COUNTER_COUNT) {

@@ -41,6 +41,8 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(spaces_max, 64);
 	DEFAULT(sessions_max, 4096);
 	DEFAULT(confirm_timeout_ms, 5000);
+	DEFAULT(prep_ack_ms, 30000);
+	DEFAULT(prep_kill_ms, 10000);
 	DEFAULT(digest_interval, 4096);
 	DEFAULT(level_max, FEATURE_LEVEL);
 	DEFAULT(chunk_bytes, 16384);
@@ -121,7 +123,7 @@ struct node *node_free(struct node *n)
 	return NULL;
 }
 
-bool node_mutated(const struct node *n, uint32_t bit)
+bool node_mutated(const struct node *n, uint64_t bit)
 {
 	return (n->config.mutations & bit) != 0;
 }
@@ -339,6 +341,7 @@ void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms)
 	n->wall_ms = wall_ms;
 	list_for_each(item, &n->spaces) {
 		wait_tick(list_entry(item, struct space, item), elapsed_ms);
+		recovery_tick(list_entry(item, struct space, item), elapsed_ms);
 	}
 }
 
@@ -362,6 +365,8 @@ void node_session_killed(struct node *n, node_conn conn)
 
 	if (session && session->holding) {
 		session_settled(session);
+	} else if (session && session->prep_killed) {
+		node_session_close(n, conn);
 	}
 }
 

@@ -79,8 +79,11 @@ struct node_config {
 	uint32_t image_stall_ms;    /* a state image of which nothing comes is begun again, 30000 */
 	uint64_t kept_bytes_max;    /* of messages a joiner keeps; then it starts over, 256 MiB */
 	bool trace; /* NODE_ACTION_TRACE is wanted */
+	bool no_recovery_callbacks;  /* R-CB-9 */
+	uint32_t prep_ack_ms;        /* R-CB-10, 30000 */
+	uint32_t prep_kill_ms;       /* who is not dead so long after that cannot be killed, 10000 */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
-	uint32_t mutations;
+	uint64_t mutations;
 };
 
 /* Bits of node_config.mutations. */
@@ -116,6 +119,18 @@ struct node_config {
 #define NODE_MUTATE_NO_NUMBERS   0x20000000u /* messages lost on the way go unnoticed (notes, rule 8) */
 #define NODE_MUTATE_CONFIRM_ANY  0x40000000u /* a confirm of another epoch counts (R-STAB-1) */
 #define NODE_MUTATE_LEVEL_ANY    0x80000000u /* the highest feature level counts, not the lowest */
+/* Of recovery callbacks. */
+#define NODE_MUTATE_CB_NO_BARRIER  0x0100000000u /* prepared without acknowledgements (R-CB-3, R-CB-10) */
+#define NODE_MUTATE_CB_SLOT_AGAIN  0x0200000000u /* slot at the view point, too (R-CB-4) */
+#define NODE_MUTATE_CB_SLOT_LEAVER 0x0400000000u /* slot of one that left cleanly (R-CB-4) */
+#define NODE_MUTATE_CB_DONE_EARLY  0x0800000000u /* done before the grants of the recovery (R-CB-5) */
+#define NODE_MUTATE_CB_GENERATION  0x1000000000u /* each node counts recoveries by itself (R-GEN-1) */
+#define NODE_MUTATE_CB_PREP_AGAIN  0x2000000000u /* prep at each attempt (R-CB-2) */
+#define NODE_MUTATE_CB_PREP_JOINER 0x4000000000u /* prep in a joiner's first recovery (R-CB-2) */
+#define NODE_MUTATE_CB_UNSTABLE    0x8000000000u /* slot and done before they are stable (R-STAB-2) */
+#define NODE_MUTATE_CB_STUCK_LIVES 0x10000000000u /* nobody is killed for a late prep (R-CB-10) */
+#define NODE_MUTATE_CB_SLOT_ORDER  0x20000000000u /* new members get slots in descending order (R-SLOT-2) */
+#define NODE_MUTATE_CB_SLOT_KEPT   0x40000000000u /* slots of the lost are free one recovery later (R-SLOT-2) */
 
 struct node *node_new(const struct node_config *config);
 struct node *node_free(struct node *n);
@@ -240,6 +255,16 @@ bool node_purge_is_own(const struct node *n, node_conn conn, uint32_t nodeid, ui
 /* The processes of a session that NODE_ACTION_KILL named are gone (pidfd, inheritors included). */
 void node_session_killed(struct node *n, node_conn conn);
 
+/* --- recovery callbacks (recovery.md section 3; lockstep_recovery.h says what clients are told) --- */
+
+/* 0 and the number that NODE_ACTION_PREP, _SLOT and _DONE of this subscription carry, or EOPNOTSUPP
+ * (R-CB-9), EALREADY, ENOTCONN: that session is not ready, or dead. */
+int node_recovery_subscribe(struct node *n, node_conn conn, uint32_t *ret_number);
+/* A prep that was not acknowledged is. 0, ENOENT, ENOTCONN. */
+int node_recovery_unsubscribe(struct node *n, node_conn conn);
+/* @prep as NODE_ACTION_PREP has it. 0, EINVAL: that one is not waited for; ENOTCONN. */
+int node_recovery_prep_done(struct node *n, node_conn conn, uint32_t prep);
+
 /* --- state images (R-CPG-4) ------------------------------------------------------------- */
 
 /*
@@ -299,8 +324,14 @@ enum node_action_type {
 	NODE_ACTION_CAST,      /* completion for `conn` */
 	NODE_ACTION_BAST,
 	NODE_ACTION_LOST,      /* session `conn` is dead; tell it (status ENOTCONN or so) */
-	NODE_ACTION_KILL,      /* LOST was sent; SIGKILL every process of `conn`, those that inherited the
-				* connection included, then node_session_killed() */
+	NODE_ACTION_KILL,      /* SIGKILL every process of `conn`, those that inherited the connection
+				* included, then node_session_killed(). LOST was sent, or it has not
+				* acknowledged a prep in time (R-CB-10) */
+	/* Recovery callbacks for `conn`; `group` is the number of the subscription. */
+	NODE_ACTION_PREP,      /* `value` is to be acknowledged: node_recovery_prep_done() */
+	NODE_ACTION_SLOT,      /* node `lkid` has failed, its slot is `value` */
+	NODE_ACTION_DONE,      /* generation `value`, own slot `lkid`; data is of each member nodeid u32 | slot
+				* u32, little-endian, by nodeid; token is the seq of the recovery point */
 	NODE_ACTION_RESERVE,   /* store `token` durably, then node_reserved() */
 	NODE_ACTION_REPLY,     /* answer of an ADOPT of `conn`: value = tag, status 0 or errno, lkid, token */
 	NODE_ACTION_SPACE_FAILED, /* `name` could not be joined (status): it has been left */

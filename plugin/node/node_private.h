@@ -14,6 +14,7 @@
  *   submit.c   what a client may submit now: errors in their order, busy rules
  *   local_lock.c  the locks of sessions here, lkids
  *   wait.c     time-outs, deadlock searches and warnings of queued locks
+ *   recovery.c  recovery callbacks of sessions here: what is told, what is acknowledged
  *   outbox.c   packing ops into messages
  *   dump.c     what is kept when replicas differ
  *   info.c     looking in
@@ -105,6 +106,7 @@ struct lost {
 	struct list item; /* space.lost, ascending nodeid, incarnation */
 	uint32_t nodeid;
 	uint64_t incarnation;
+	uint32_t slot;    /* 0: it failed before its first recovery, and is reported to nobody (R-CB-4) */
 	bool marked;      /* a view point has passed since */
 	bool fenced;
 	bool fenced_sent; /* local */
@@ -146,12 +148,19 @@ struct kept {
 	bool unseen;  /* not looked at when it came, since older ones still had to be replayed */
 };
 
-enum callback_kind { CALLBACK_CAST, CALLBACK_BAST, CALLBACK_REPLY };
+enum callback_kind {
+	CALLBACK_CAST,
+	CALLBACK_BAST,
+	CALLBACK_REPLY,
+	CALLBACK_PREP, /* status: number */
+	CALLBACK_SLOT, /* lkid: nodeid; status: slot */
+	CALLBACK_DONE, /* lkid: own slot; status: generation; lvb: slots; token: seq of the recovery point */
+};
 
 /* An effect for a session here that was not yet handed to the driver. */
 struct callback {
 	struct list item;
-	struct local_lock *lock; /* NULL: answer of an adoption that failed */
+	struct local_lock *lock; /* NULL: of none, as recovery callbacks and adoptions that failed */
 	enum callback_kind kind;
 	uint32_t tag; /* REPLY */
 	bool needs_stable;
@@ -206,6 +215,15 @@ struct session {
 	size_t adoptions_count;
 	struct list locks;
 	size_t locks_count;
+	/* recovery.c */
+	bool subscribed;
+	bool prepped;           /* prep was queued since the last done */
+	bool prep_killed;
+	uint32_t subscription;  /* number of the last one */
+	uint32_t prep_number;   /* of the last prep */
+	uint32_t prep_told;     /* number of one that was told and is not acknowledged; 0 none */
+	uint32_t preps_owed;    /* that one, and those still in `callbacks` */
+	uint64_t prep_waited_ms;
 };
 
 /* An op waiting to be packed, already encoded. */
@@ -285,6 +303,12 @@ struct space {
 	uint64_t digest;
 	bool digest_due;
 	uint64_t probe_ms;         /* when the last one was sent or came back */
+
+	/* The last recovery point, as sessions here are told of it; local. */
+	struct buf done_slots;     /* as in NODE_ACTION_DONE */
+	uint32_t done_own;         /* 0: there was none */
+	uint32_t done_generation;
+	uint64_t done_seq;
 
 	/* sending */
 	uint64_t number;           /* last sent */
@@ -421,6 +445,10 @@ enum counter {
 	COUNTER_TIME_WARNINGS,
 	COUNTER_LEVELS_RAISED,
 	COUNTER_LEVELS_REFUSED,
+	COUNTER_PREPS,
+	COUNTER_SLOTS,
+	COUNTER_DONES,
+	COUNTER_PREP_KILLS,
 	COUNTER_COUNT,
 };
 
@@ -478,7 +506,7 @@ void node_log(struct node *n, int priority, const char *format, ...)
 struct space *node_space_find(const struct node *n, const char *name);
 bool node_attributes_valid(const struct node_attributes *a);
 bool node_is_configured(const struct node *n, uint32_t nodeid);
-bool node_mutated(const struct node *n, uint32_t bit);
+bool node_mutated(const struct node *n, uint64_t bit);
 /* Frees an engine in the course of the next flushes. NULL is fine. */
 void node_engine_discard(struct node *n, struct engine *e);
 
@@ -638,6 +666,9 @@ void session_op_applied(struct space *s, const struct engine_op *op);
 void session_op_done(struct space *s, const struct engine_op *op);
 void session_effect(struct space *s, const struct engine_effect *effect);
 void session_callback_emit(struct session *session, struct callback *c);
+/* At the end of its queue, with room for @lvb_len bytes. */
+struct callback *session_callback_add(struct session *session, enum callback_kind kind, size_t lvb_len);
+void session_callback_free(struct session *session, struct callback *c);
 void session_adoption_add(struct session *session, uint64_t request, uint32_t tag);
 /* All its locks are being purged, by itself. */
 void session_purged(struct session *session);
@@ -650,6 +681,25 @@ void session_detach(struct session *session);
 void session_free(struct node *n, struct session *session);
 /* The processes of a session that held locks when its space was lost are gone. */
 void session_settled(struct session *session);
+
+/* recovery.c */
+/* A view point was passed, before its op is applied: prep (R-REC-5). */
+void recovery_view_point(struct space *s);
+/* The recovery point (R-REC-6) in three steps. Before its op, which will have @seq: slot of all lost. */
+void recovery_slots(struct space *s, uint64_t seq);
+/* ... slots and generation are final; */
+void recovery_note(struct space *s, uint64_t seq);
+/* ... after its op: done. */
+void recovery_done(struct space *s);
+void recovery_callback_emit(struct session *session, const struct callback *c);
+bool recovery_callback_waits(const struct session *session, const struct callback *c);
+/* Every subscribed session here has acknowledged prep, or is dead (R-CB-10). */
+bool recovery_acknowledged(const struct space *s);
+void recovery_tick(struct space *s, uint64_t elapsed_ms);
+/* Deals with those that do not. */
+void recovery_progress_late(struct space *s);
+/* "waits for prep of session ..."; false when it does not. */
+bool recovery_text(const struct space *s, char *ret, size_t size);
 
 /* local_lock.c */
 /* By lkid; ended ones too. */

@@ -107,7 +107,7 @@ struct session *session_by_number(struct space *s, uint32_t number)
 
 /* --- callbacks -------------------------------------------------------------------------- */
 
-static void callback_free(struct session *session, struct callback *c)
+void session_callback_free(struct session *session, struct callback *c)
 {
 	list_remove(&c->item);
 	session->callbacks_count--;
@@ -118,14 +118,14 @@ static void callback_free(struct session *session, struct callback *c)
 	free(c);
 }
 
-/* Answers to a waiting call stay: the call is owed one. */
-static void callbacks_clear(struct session *session)
+/* Answers to a waiting call stay: the call is owed one. What is not about locks goes with @all. */
+static void callbacks_clear(struct session *session, bool all)
 {
 	list_for_each_safe(item, &session->callbacks) {
 		struct callback *c = list_entry(item, struct callback, item);
 
-		if (c->kind != CALLBACK_REPLY) {
-			callback_free(session, c);
+		if (c->kind == CALLBACK_CAST || c->kind == CALLBACK_BAST || (all && c->kind != CALLBACK_REPLY)) {
+			session_callback_free(session, c);
 		}
 	}
 }
@@ -160,34 +160,42 @@ void session_callback_emit(struct session *session, struct callback *c)
 
 	if (c->kind == CALLBACK_REPLY) {
 		reply_emit(session, c->tag, c->status, c->lkid, c->token);
-	} else {
+	} else if (c->kind == CALLBACK_CAST || c->kind == CALLBACK_BAST) {
 		node_act(n, &act);
 		n->counters[c->kind == CALLBACK_CAST ? COUNTER_CASTS : COUNTER_BASTS]++;
+	} else {
+		recovery_callback_emit(session, c);
 	}
-	callback_free(session, c);
+	session_callback_free(session, c);
+}
+
+struct callback *session_callback_add(struct session *session, enum callback_kind kind, size_t lvb_len)
+{
+	struct callback *c = malloc(sizeof(*c) + lvb_len);
+
+	ls_assert(c);
+	*c = (struct callback){ .kind = kind, .lvb_len = (uint16_t)lvb_len };
+	list_push_tail(&session->callbacks, &c->item);
+	session->callbacks_count++;
+	session->casts_count += kind == CALLBACK_CAST ? 1 : 0;
+	return c;
 }
 
 static struct callback *callback_add(struct session *session, enum callback_kind kind,
 				     const struct engine_effect *effect)
 {
-	struct callback *c = malloc(sizeof(*c) + effect->lvb_len);
+	struct callback *c = session_callback_add(session, kind, effect->lvb_len);
 
-	ls_assert(c);
-	*c = (struct callback){ .kind = kind,
-				.needs_stable = effect->needs_stable,
-				.seq = effect->seq,
-				.lkid = effect->lkid,
-				.status = effect->status,
-				.mode = effect->mode,
-				.sb_flags = effect->sb_flags,
-				.token = effect->token,
-				.lvb_len = effect->lvb_len };
+	c->needs_stable = effect->needs_stable;
+	c->seq = effect->seq;
+	c->lkid = effect->lkid;
+	c->status = effect->status;
+	c->mode = effect->mode;
+	c->sb_flags = effect->sb_flags;
+	c->token = effect->token;
 	if (effect->lvb_len > 0) {
 		memcpy(c->lvb, effect->lvb, effect->lvb_len);
 	}
-	list_push_tail(&session->callbacks, &c->item);
-	session->callbacks_count++;
-	session->casts_count += kind == CALLBACK_CAST ? 1 : 0;
 	return c;
 }
 
@@ -243,7 +251,7 @@ static void adoptions_fail(struct session *session)
 
 		if (c->kind == CALLBACK_REPLY) {
 			reply_emit(session, c->tag, ENOTCONN, 0, 0);
-			callback_free(session, c);
+			session_callback_free(session, c);
 		}
 	}
 	list_for_each_safe(item, &session->adoptions) {
@@ -265,7 +273,7 @@ static void locks_forget(struct session *session)
  * What the ops still on their way bring about finds no lock here. */
 void session_purged(struct session *session)
 {
-	callbacks_clear(session);
+	callbacks_clear(session, false);
 	locks_forget(session);
 	list_for_each(item, &session->adoptions) {
 		list_entry(item, struct adoption, item)->purged = true;
@@ -282,7 +290,7 @@ void session_detach(struct session *session)
 	if (!s) {
 		return;
 	}
-	callbacks_clear(session);
+	callbacks_clear(session, true);
 	adoptions_fail(session);
 	locks_forget(session);
 	*number_slot(s, session->number) = session->number_next;
@@ -459,7 +467,8 @@ void session_untold_renew(struct space *s, uint64_t base)
 		list_for_each(callback_item, &session->callbacks) {
 			struct callback *c = list_entry(callback_item, struct callback, item);
 
-			if (c->kind == CALLBACK_BAST || c->status != 0 || c->token > s->view_seq) {
+			if ((c->kind != CALLBACK_CAST && c->kind != CALLBACK_REPLY) || c->status != 0 ||
+			    c->token > s->view_seq) {
 				continue;
 			}
 			/* Among themselves they keep their order, just below the new start. */
@@ -489,14 +498,18 @@ void session_lose_all(struct space *s, bool reset)
 		if (!reset && session->active) {
 			session_op(session, ENGINE_OP_SESSION_END);
 		}
-		if (!reset || granted == 0 || node_mutated(n, NODE_MUTATE_LOST_LIVES)) {
+		/* One that could not be killed in time is waited for whatever it holds (R-CB-10). */
+		if (!reset || (granted == 0 && !session->prep_killed) ||
+		    node_mutated(n, NODE_MUTATE_LOST_LIVES)) {
 			session_detach(session);
 			continue;
 		}
-		callbacks_clear(session);
+		callbacks_clear(session, true);
+		session->prep_told = 0;
+		session->preps_owed = 0;
 		session->holding = true;
 		s->holding++;
-		if (n->config.on_lost == NODE_ON_LOST_KILL) {
+		if (n->config.on_lost == NODE_ON_LOST_KILL && !session->prep_killed) {
 			struct node_action kill = { .type = NODE_ACTION_KILL,
 						    .conn = session->conn };
 

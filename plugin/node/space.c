@@ -85,6 +85,10 @@ void space_state_clear(struct space *s)
 	s->digest_due = false;
 	s->form_sent_key = 0;
 	s->reserve_target = 0;
+	buf_clear(&s->done_slots);
+	s->done_own = 0;
+	s->done_generation = 0;
+	s->done_seq = 0;
 	s->image_heard_ms = 0;
 	s->wanting = false;
 	s->synced_wanted = false;
@@ -124,6 +128,7 @@ struct space *space_free(struct space *s)
 	pool_done(&s->lock_pool);
 	pool_done(&s->wait_pool);
 	buf_done(&s->encoded);
+	buf_done(&s->done_slots);
 	list_remove(&s->item);
 	s->node->spaces_count--;
 	free(s);
@@ -361,7 +366,7 @@ static void recovery_progress(struct space *s)
 	if (s->state != SPACE_RECOVERING) {
 		return;
 	}
-	if (!s->prepared_sent &&
+	if (!s->prepared_sent && recovery_acknowledged(s) &&
 	    (view_all_carriers(s) || node_mutated(s->node, NODE_MUTATE_NOT_PREPARED))) {
 		struct wire_body body = { .view = s->view };
 
@@ -413,6 +418,7 @@ static void carrier_progress(struct space *s)
 {
 	ready_progress(s);
 	recovery_progress(s);
+	recovery_progress_late(s);
 	sync_donor_progress(s);
 	session_activate_all(s);
 	wait_progress(s);

@@ -622,6 +622,9 @@ void stream_release(struct space *s)
 				s->node->counters[COUNTER_STABLE_WAITS]++;
 				break;
 			}
+			if (recovery_callback_waits(session, c)) {
+				break;
+			}
 			session_callback_emit(session, c);
 		}
 	}

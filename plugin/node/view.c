@@ -94,15 +94,29 @@ static void view_changed(struct space *s)
 	s->view_digest = view_digest(s);
 }
 
+/* R-MEM-4. Its slot goes with it: it is reported, and free, at the recovery point (R-CB-4, R-SLOT-2). */
+static void member_lost(struct space *s, struct member *m)
+{
+	struct lost *l = view_lost_add(s, m->nodeid, m->incarnation);
+
+	l->fenced = m->superseded;
+	l->slot = m->slot;
+	m->slot = 0;
+	s->node->counters[COUNTER_LOST_MEMBERS]++;
+}
+
 /* A member goes away: R-VIEW-1, R-MEM-4. */
 static void member_departs(struct space *s, struct member *m, bool clean_leave)
 {
 	if (s->engine && m->left_clean && clean_leave) {
 		nodeset_remove(&s->electorate, m->nodeid);
 		nodeset_remove(&s->growth, m->nodeid);
+		if (m->slot != 0) { /* NODE_MUTATE_CB_SLOT_LEAVER */
+			member_lost(s, m);
+			view_lost_find(s, m->nodeid, m->incarnation)->fenced = true;
+		}
 	} else if (s->engine && m->carrier) {
-		view_lost_add(s, m->nodeid, m->incarnation)->fenced = m->superseded;
-		s->node->counters[COUNTER_LOST_MEMBERS]++;
+		member_lost(s, m);
 	}
 	sync_donor_gone(s, m);
 	view_member_free(s, m);
@@ -201,8 +215,7 @@ void view_expel(struct space *s, struct member *m)
 		return;
 	}
 	if (m->carrier) {
-		view_lost_add(s, m->nodeid, m->incarnation)->fenced = m->superseded;
-		s->node->counters[COUNTER_LOST_MEMBERS]++;
+		member_lost(s, m);
 		m->carrier = false;
 		m->has_state = true; /* foreign from now on */
 		m->expelled = true;
@@ -498,6 +511,10 @@ static void view_point(struct space *s, uint64_t base)
 		s->node->counters[COUNTER_VIEW_POINTS_SLOW]++;
 	}
 	space_trace_view(s, TRACE_VIEW_POINT);
+	recovery_view_point(s);
+	if (node_mutated(s->node, NODE_MUTATE_CB_SLOT_AGAIN)) {
+		recovery_slots(s, engine_seq(s->engine) + 1);
+	}
 	struct engine_op op = { .type = ENGINE_OP_VIEW_POINT,
 				.flags = base && !node_mutated(s->node, NODE_MUTATE_NO_LVB_MARK) ?
 						 LOCKSTEP_LKF_IVVALBLK : 0,
@@ -599,6 +616,11 @@ static uint32_t slot_free(const struct space *s)
 		list_for_each(item, &s->members) {
 			used |= list_entry(item, struct member, item)->slot == slot;
 		}
+		if (node_mutated(s->node, NODE_MUTATE_CB_SLOT_KEPT)) {
+			list_for_each(item, &s->lost_members) {
+				used |= list_entry(item, struct lost, item)->slot == slot;
+			}
+		}
 		if (!used) {
 			return slot;
 		}
@@ -633,6 +655,90 @@ static void level_raise(struct space *s)
 	}
 }
 
+/* R-SLOT-2: new members in ascending order of nodeids. */
+static void slots_assign(struct space *s)
+{
+	struct member *last = NULL;
+
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->slot == 0) {
+			last = m;
+		}
+	}
+	if (last && node_mutated(s->node, NODE_MUTATE_CB_SLOT_ORDER)) {
+		last->slot = slot_free(s);
+	}
+	list_for_each(item, &s->members) {
+		struct member *m = list_entry(item, struct member, item);
+
+		if (m->carrier && m->slot == 0) {
+			m->slot = slot_free(s);
+		}
+	}
+}
+
+/* Slots are final and the generation is counted: what the members' clients are told of it comes with the op
+ * that removes @ids, before its grants and after them (R-REC-6). */
+static void recovered(struct space *s, struct engine_member_id *ids, size_t ids_count)
+{
+	uint64_t seq = engine_seq(s->engine) + 1;
+	bool early = node_mutated(s->node, NODE_MUTATE_CB_DONE_EARLY);
+	struct engine_op op = { .type = ENGINE_OP_NODES_REMOVE,
+				.members = ids,
+				.members_count = ids_count };
+
+	s->state = SPACE_RUNNING;
+	recovery_note(s, seq);
+	if (early) {
+		recovery_done(s);
+	}
+	stream_apply(s, &op);
+	ls_assert(engine_seq(s->engine) == seq);
+	if (!early) {
+		recovery_done(s);
+	}
+}
+
+static void recovery_point(struct space *s)
+{
+	const struct member *self = view_self(s);
+	size_t ids_count;
+
+	if (s->generation >= UINT32_MAX - 1) {
+		/* R-GEN-3. All come here at the same point, and begin again from 1 when all have gone. */
+		space_lose(s, "its generations are used up (R-GEN-3): all nodes must leave it");
+		return;
+	}
+	if (self && s->done_own != 0 && self->slot != s->done_own) {
+		space_lose(s, "the others know another slot of this node (R-SLOT-3)");
+		return;
+	}
+	struct engine_member_id *ids = lost_ids(s, false, &ids_count);
+
+	recovery_slots(s, engine_seq(s->engine) + 1);
+	if (node_mutated(s->node, NODE_MUTATE_CB_SLOT_KEPT)) {
+		slots_assign(s);
+	}
+	list_for_each_safe(item, &s->lost_members) {
+		list_remove(item);
+		free(list_entry(item, struct lost, item));
+	}
+	slots_assign(s);
+	for (size_t i = 0; i < s->growth.count; i++) {
+		nodeset_add(&s->electorate, s->growth.ids[i]);
+	}
+	s->growth.count = 0;
+	level_raise(s);
+	s->generation++;
+	s->node->counters[COUNTER_RECOVERY_POINTS]++;
+	space_trace_view(s, TRACE_RECOVERY_POINT);
+	recovered(s, ids, ids_count);
+	free(ids);
+	node_log(s->node, 5, "lockspace %s: recovery point, generation %u", s->name, s->generation);
+}
+
 static void recovery_point_try(struct space *s)
 {
 	if (!s->engine || s->state != SPACE_RECOVERING) {
@@ -653,37 +759,7 @@ static void recovery_point_try(struct space *s)
 			return;
 		}
 	}
-	size_t ids_count;
-	struct engine_member_id *ids = lost_ids(s, false, &ids_count);
-
-	list_for_each_safe(item, &s->lost_members) {
-		list_remove(item);
-		free(list_entry(item, struct lost, item));
-	}
-	list_for_each(item, &s->members) {
-		struct member *m = list_entry(item, struct member, item);
-
-		if (m->carrier && m->slot == 0) {
-			m->slot = slot_free(s);
-		}
-	}
-	for (size_t i = 0; i < s->growth.count; i++) {
-		nodeset_add(&s->electorate, s->growth.ids[i]);
-	}
-	s->growth.count = 0;
-	level_raise(s);
-	s->generation++;
-	ls_assert(s->generation != UINT32_MAX);
-	s->state = SPACE_RUNNING;
-	s->node->counters[COUNTER_RECOVERY_POINTS]++;
-	space_trace_view(s, TRACE_RECOVERY_POINT);
-	struct engine_op op = { .type = ENGINE_OP_NODES_REMOVE,
-				.members = ids,
-				.members_count = ids_count };
-
-	stream_apply(s, &op);
-	free(ids);
-	node_log(s->node, 5, "lockspace %s: recovery point, generation %u", s->name, s->generation);
+	recovery_point(s);
 }
 
 void view_prepared(struct space *s, struct member *m, const struct wire_body *b)
@@ -765,7 +841,9 @@ void view_left_clean(struct space *s, struct member *m)
 	if (node_mutated(s->node, NODE_MUTATE_LEAVE_SHRINKS)) {
 		nodeset_remove(&s->electorate, m->nodeid);
 	}
-	m->slot = 0;
+	if (!node_mutated(s->node, NODE_MUTATE_CB_SLOT_LEAVER)) {
+		m->slot = 0;
+	}
 	s->node->counters[COUNTER_LEAVES]++;
 	stream_apply(s, &op);
 }
@@ -819,7 +897,6 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	buf_done(&out);
 	s->views = 1;
 	s->generation = 1;
-	s->state = SPACE_RUNNING;
 	s->electorate.count = 0;
 	s->growth.count = 0;
 	list_for_each_safe(item, &s->members) {
@@ -845,6 +922,8 @@ void view_form(struct space *s, struct member *m, const struct wire_body *b)
 	s->level = level_common(s);
 	s->stable = b->base;
 	stream_epoch_changed(s);
+	/* The first recovery, with an op of its own: that all know of it must be confirmed, too. */
+	recovered(s, NULL, 0);
 	s->node->counters[COUNTER_FORMED]++;
 	s->node->announce_due = true;
 	node_log(s->node, 5, "lockspace %s: formed by node %u with %zu members", s->name, m->nodeid,

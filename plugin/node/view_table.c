@@ -205,6 +205,7 @@ static void view_record_encode(const struct space *s, struct buf *out)
 
 		buf_put_u32(out, l->nodeid);
 		buf_put_u64(out, l->incarnation);
+		buf_put_u32(out, l->slot);
 		buf_put_u8(out, (uint8_t)((l->marked ? 1 : 0) | (l->fenced ? 2 : 0)));
 	}
 }
@@ -338,6 +339,7 @@ void view_state_encode(const struct space *s, struct buf *out)
 
 		buf_put_u32(out, l->nodeid);
 		buf_put_u64(out, l->incarnation);
+		buf_put_u32(out, l->slot);
 		buf_put_u8(out, (uint8_t)((l->marked ? 1 : 0) | (l->fenced ? 2 : 0)));
 	}
 	ring_encode(s, out);
@@ -424,11 +426,13 @@ int view_state_decode(struct space *s, struct cursor *in)
 	for (uint16_t i = 0; cursor_ok(in) && i < lost_count; i++) {
 		uint32_t nodeid = cursor_get_u32(in);
 		uint64_t incarnation = cursor_get_u64(in);
+		uint32_t slot = cursor_get_u32(in);
 		uint8_t flags = cursor_get_u8(in);
 
 		if (cursor_ok(in)) {
 			struct lost *l = view_lost_add(s, nodeid, incarnation);
 
+			l->slot = slot;
 			l->marked = flags & 1;
 			l->fenced = flags & 2;
 		}

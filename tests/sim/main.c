@@ -29,7 +29,7 @@
 
 static const struct {
 	const char *name;
-	uint32_t bit;
+	uint64_t bit;
 } mutations[] = {
 	{ "no-stable", NODE_MUTATE_NO_STABLE },
 	{ "no-epoch", NODE_MUTATE_NO_EPOCH },

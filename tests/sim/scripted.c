@@ -38,7 +38,7 @@ struct cast_of {
 	unsigned int hosts;
 	enum quorum_rule quorum;
 	enum node_on_lost on_lost;
-	uint32_t mutations;
+	uint64_t mutations;
 	bool busy; /* clients act by themselves */
 };
 
@@ -145,7 +145,7 @@ static bool is(struct world *w, unsigned int node, const char *state)
  * corosync-notes 2.3: node 3 puts its request on the wire, delivers it to itself in a quorate ring of
  * three, and nobody else ever gets it. Its client must not hear "granted".
  */
-static bool self_delivery_then_cut(struct world *w, uint64_t seed, struct counters *counters, uint32_t mutations)
+static bool self_delivery_then_cut(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
 	struct engine_lock_info lock;
 	struct node_member_info members[8];

@@ -411,6 +411,9 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_RESERVE:
 		simnode_request(s, &(struct request){ .type = REQUEST_RESERVED, .reserved = act->token });
 		break;
+	case NODE_ACTION_PREP:
+	case NODE_ACTION_SLOT:
+	case NODE_ACTION_DONE:
 	case NODE_ACTION_REPLY:
 		break; /* clients here adopt nothing */
 	case NODE_ACTION_SPACE_FAILED:

@@ -17,7 +17,7 @@ struct world;
 
 struct swarm_options {
 	unsigned int hosts;   /* 0: drawn */
-	uint32_t mutations;
+	uint64_t mutations;
 	uint64_t steps_max;   /* 0: no bound */
 	uint32_t faults;      /* bits of enum sim_fault: only these kinds, often; 0: as drawn */
 	unsigned int clients; /* per host at most; 0: as drawn */

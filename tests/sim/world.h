@@ -103,7 +103,7 @@ struct world_config {
 	uint64_t seed;
 	struct cpg_config cpg;
 	enum node_on_lost on_lost;
-	uint32_t mutations;
+	uint64_t mutations;
 	unsigned int spaces;
 	unsigned int clients_per_host;
 	unsigned int resources;

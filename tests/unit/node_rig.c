@@ -20,15 +20,19 @@ struct rig_message {
 	uint8_t bytes[];
 };
 
-static const uint32_t configured[RIG_NODES] = { 1, 2, 3 };
+static const uint32_t configured[RIG_NODES] = { 1, 2, 3, 4 };
 
 static struct node_address address_of(uint32_t id, enum node_reason reason)
 {
 	return (struct node_address){ .nodeid = id, .pid = 1000 + id, .reason = reason };
 }
 
+/* RIG_GROUPS: it is no member. */
 static uint32_t group_of(const struct rig *r, uint32_t id, const char *name)
 {
+	if (!r->hosts[id].node) {
+		return RIG_GROUPS;
+	}
 	for (uint32_t g = 0; g < RIG_GROUPS; g++) {
 		if (strcmp(r->hosts[id].groups[g], name) == 0) {
 			return g;
@@ -37,9 +41,22 @@ static uint32_t group_of(const struct rig *r, uint32_t id, const char *name)
 	return RIG_GROUPS;
 }
 
+static struct node_ring ring_of(const struct rig *r)
+{
+	return (struct node_ring){ 1, r->ring_seq };
+}
+
 static void totem(struct rig *r, uint32_t id, uint32_t group)
 {
-	node_totem(r->hosts[id].node, group, (struct node_ring){ 1, 4 }, configured, r->nodes);
+	uint32_t up[RIG_NODES];
+	size_t count = 0;
+
+	for (uint32_t other = 1; other <= r->nodes; other++) {
+		if (r->hosts[other].node) {
+			up[count++] = other;
+		}
+	}
+	node_totem(r->hosts[id].node, group, ring_of(r), up, count);
 }
 
 /* One configuration change of a group, to all its members. */
@@ -135,6 +152,17 @@ static void write_down(struct rig_host *h, const struct node_action *a)
 				 .token = a->token };
 	if (a->type == NODE_ACTION_LOG) {
 		snprintf(e->text, sizeof(e->text), "%.*s", (int)a->size, (const char *)a->data);
+	} else if (a->type == NODE_ACTION_DONE) {
+		struct cursor in = cursor_make(a->data, a->size);
+
+		while (cursor_left(&in) > 0) {
+			size_t used = strlen(e->text);
+			uint32_t nodeid = cursor_get_u32(&in);
+
+			snprintf(e->text + used, sizeof(e->text) - used, "%s%u:%u", used ? " " : "", nodeid,
+				 cursor_get_u32(&in));
+		}
+		assert_true(cursor_end(&in));
 	} else if (a->name) {
 		snprintf(e->text, sizeof(e->text), "%s", a->name);
 	}
@@ -202,7 +230,7 @@ static void deliver_queued(struct rig *r)
 		deliver(r, m);
 		free(m);
 		for (uint32_t id = 1; id <= r->nodes; id++) {
-			if (node_urgent(r->hosts[id].node)) {
+			if (r->hosts[id].node && node_urgent(r->hosts[id].node)) {
 				(void)drain(r, id);
 			}
 		}
@@ -217,6 +245,9 @@ void rig_settle(struct rig *r)
 		assert_true(round < 1000);
 		busy = false;
 		for (uint32_t id = 1; id <= r->nodes; id++) {
+			if (!r->hosts[id].node) {
+				continue;
+			}
 			node_flush(r->hosts[id].node);
 			busy |= drain(r, id);
 			deliver_queued(r);
@@ -259,17 +290,88 @@ void rig_pass(struct rig *r, uint64_t ms)
 	for (uint64_t end = r->now_ms + ms; r->now_ms < end;) {
 		r->now_ms += NODE_TICK_MS;
 		for (uint32_t id = 1; id <= r->nodes; id++) {
-			node_tick(r->hosts[id].node, r->now_ms, 1000000 + r->now_ms);
+			if (r->hosts[id].node) {
+				node_tick(r->hosts[id].node, r->now_ms, 1000000 + r->now_ms);
+			}
 		}
 		rig_settle(r);
 	}
 }
 
-void rig_stop(struct rig *r, bool stopped)
+static void quorum_all(struct rig *r, bool quorate)
 {
 	for (uint32_t id = 1; id <= r->nodes; id++) {
-		node_quorum(r->hosts[id].node, (struct node_ring){ 1, 4 }, !stopped);
+		if (r->hosts[id].node) {
+			node_quorum(r->hosts[id].node, ring_of(r), quorate);
+		}
 	}
+}
+
+void rig_stop(struct rig *r, bool stopped)
+{
+	quorum_all(r, !stopped);
+	rig_settle(r);
+}
+
+static void start(struct rig *r, uint32_t id)
+{
+	struct node_config config = r->bounds;
+	struct rig_host *h = &r->hosts[id];
+
+	config.nodeid = id;
+	config.pid = 1000 + id;
+	config.incarnation = ((uint64_t)id << 40) + ((uint64_t)h->starts++ << 16);
+	config.on_lost = NODE_ON_LOST_KILL;
+	config.configured = configured;
+	config.configured_count = r->nodes;
+	memset(h->groups, 0, sizeof(h->groups));
+	h->node = node_new(&config);
+	node_tick(h->node, r->now_ms, 1000000 + r->now_ms);
+}
+
+/* A new ring, once groups have heard who is gone. */
+static void ring_new(struct rig *r)
+{
+	r->ring_seq += 4;
+	quorum_all(r, true);
+	for (uint32_t id = 1; id <= r->nodes; id++) {
+		for (uint32_t g = 0; g < RIG_GROUPS; g++) {
+			if (r->hosts[id].node && r->hosts[id].groups[g][0]) {
+				totem(r, id, g);
+			}
+		}
+	}
+}
+
+void rig_crash(struct rig *r, uint32_t id)
+{
+	struct rig_host *h = &r->hosts[id];
+	struct node_address one = address_of(id, NODE_REASON_NODEDOWN);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < r->held_count; i++) {
+		if (r->held[i]->from == id) {
+			free(r->held[i]);
+		} else {
+			r->held[kept++] = r->held[i];
+		}
+	}
+	r->held_count = kept;
+	h->node = node_free(h->node);
+	for (uint32_t g = 0; g < RIG_GROUPS; g++) {
+		if (h->groups[g][0]) {
+			confchg(r, h->groups[g], &one, NULL);
+		}
+	}
+	ring_new(r);
+	rig_settle(r);
+}
+
+void rig_boot(struct rig *r, uint32_t id)
+{
+	start(r, id);
+	ring_new(r);
+	node_order_up(r->hosts[id].node);
 	rig_settle(r);
 }
 
@@ -278,20 +380,14 @@ struct rig *rig_new(size_t nodes, const struct node_config *bounds)
 	struct rig *r = calloc(1, sizeof(*r));
 
 	assert_non_null(r);
+	assert_true(nodes <= RIG_NODES);
 	r->nodes = nodes;
 	r->now_ms = 1000;
+	r->ring_seq = 4;
+	r->bounds = bounds ? *bounds : (struct node_config){ .nodeid = 0 };
 	for (uint32_t id = 1; id <= nodes; id++) {
-		struct node_config config = bounds ? *bounds : (struct node_config){ .nodeid = 0 };
-
-		config.nodeid = id;
-		config.pid = 1000 + id;
-		config.incarnation = (uint64_t)id << 40;
-		config.on_lost = NODE_ON_LOST_KILL;
-		config.configured = configured;
-		config.configured_count = nodes;
-		r->hosts[id].node = node_new(&config);
-		node_tick(r->hosts[id].node, r->now_ms, 1000000 + r->now_ms);
-		node_quorum(r->hosts[id].node, (struct node_ring){ 1, 4 }, true);
+		start(r, id);
+		node_quorum(r->hosts[id].node, ring_of(r), true);
 		node_order_up(r->hosts[id].node);
 	}
 	rig_settle(r);

@@ -15,7 +15,7 @@
 #include "plugin/engine/engine.h"
 #include "plugin/node/node.h"
 
-#define RIG_NODES 3
+#define RIG_NODES 4
 #define RIG_GROUPS 16
 #define RIG_EVENTS 256
 #define RIG_MESSAGES 256
@@ -29,11 +29,12 @@ struct rig_event {
 	int8_t mode;
 	uint8_t sb_flags;
 	uint64_t token;
-	char text[256]; /* LOG, SPACE_FAILED: the name */
+	char text[256]; /* LOG; SPACE_FAILED: the name; DONE: "nodeid:slot ..." */
 };
 
 struct rig_host {
-	struct node *node;
+	struct node *node; /* NULL: it is down */
+	unsigned int starts;
 	char groups[RIG_GROUPS][NODE_GROUP_NAME_MAX + 1]; /* empty: not a member */
 	struct rig_event events[RIG_EVENTS];
 	size_t count;
@@ -43,6 +44,8 @@ struct rig_host {
 
 struct rig {
 	size_t nodes;
+	struct node_config bounds;
+	uint64_t ring_seq;
 	uint64_t now_ms;
 	bool hold;
 	struct rig_message *held[RIG_MESSAGES];
@@ -55,6 +58,10 @@ struct rig {
 /* @bounds: the limits of its config; may be NULL. All nodes are up, in no lockspace. */
 struct rig *rig_new(size_t nodes, const struct node_config *bounds);
 struct rig *rig_free(struct rig *r);
+/* A node dies, and with it what it had multicast and nobody has got; it is up again, in no lockspace. The
+ * others are quorate whatever their number. */
+void rig_crash(struct rig *r, uint32_t id);
+void rig_boot(struct rig *r, uint32_t id);
 /* Runs until nobody has anything to do. */
 void rig_settle(struct rig *r);
 /* While held, what is multicast stays on its way. */

@@ -81,7 +81,7 @@ struct bus {
 	size_t delayed_count;
 	struct host hosts[NODES + 1];
 	uint64_t ring_seq;
-	uint32_t mutations;
+	uint64_t mutations;
 	bool late; /* drivers do not look at node_urgent(), and another event comes first */
 	uint32_t chunk_bytes;
 	uint32_t replay_bytes;
@@ -311,6 +311,9 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 		node_reserved(h->node, a->token);
 		break;
 	case NODE_ACTION_REPLY:
+	case NODE_ACTION_PREP:
+	case NODE_ACTION_SLOT:
+	case NODE_ACTION_DONE:
 		break;
 	case NODE_ACTION_SPACE_FAILED:
 		h->refused = a->status;
