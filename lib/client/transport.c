@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,7 @@
  * it looks every two seconds only (libqb-notes section 4). */
 #define RECV_SLICE_MS 50
 #define RETRY_MS 10
+#define DAEMON_USER "lockstep"
 
 struct transport {
 	struct stream *stream; /* not NULL: it is this one, and nothing below but the tag is used */
@@ -156,6 +158,16 @@ static int connect_finish(qb_ipcc_connection_t *qb, int fd, int64_t deadline)
 	}
 }
 
+/* The user that an installation makes for the daemon; nobody else can become it. */
+static bool is_daemon_user(uid_t uid)
+{
+	char text[1024];
+	struct passwd entry, *found = NULL;
+
+	return getpwnam_r(DAEMON_USER, &entry, text, sizeof(text), &found) == 0 && found &&
+	       entry.pw_uid == uid;
+}
+
 /* Abstract sockets have no permissions: anybody could have taken the name before the daemon. */
 static int server_check(qb_ipcc_connection_t *qb)
 {
@@ -166,7 +178,7 @@ static int server_check(qb_ipcc_connection_t *qb)
 	if (qb_ipcc_auth_get(qb, &pid, &uid, &gid) < 0) {
 		return -EACCES;
 	}
-	return uid == 0 || uid == geteuid() ? 0 : -EACCES;
+	return uid == 0 || uid == geteuid() || is_daemon_user(uid) ? 0 : -EACCES;
 }
 
 static int qb_open(struct transport *t, const char *name, uint8_t service, int64_t deadline)

@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The daemon under Pacemaker: pcs creates the clone, crm_mon shows it and the node attribute,
-# lost quorum is degraded and not failed, a stop is clean, a killed daemon is noticed.
+# The daemon under Pacemaker: pcs creates the clone, crm_mon shows it and its two node attributes,
+# which are written only when something has happened; lost quorum is degraded and not failed, or
+# stops the daemon; a stop is clean; a killed daemon, a hung one, a missing program and wrong
+# parameters are what the manual says.
 # shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
@@ -11,20 +13,41 @@ mon() { # NODE
 	on "$1" crm_mon -1A
 }
 
-started_on_all() {
-	mon n1 | grep -q 'Started: \[ n1 n2 n3 \]'
+mon_says() { # NODE PATTERN
+	on "$1" crm_mon -1A | grep -Eq -e "$2"
 }
 
-attribute() { # NODE PATTERN
-	on n2 attrd_updater -n lockstep -Q -N "$1" | grep -Eq -e "value=\"$2"
+started_on() { # NODE...
+	mon_says n2 "Started: \[ $* \]"
+}
+
+attribute() { # NODE PATTERN [NAME]
+	on n2 attrd_updater -n "${3:-lockstep}" -Q -N "$1" | grep -Eq -e "value=\"$2"
 }
 
 no_attribute() { # NODE
-	! attribute "$1" '[^"]'
+	! attribute "$1" '[^"]' && ! attribute "$1" '[^"]' lockstep-info
 }
 
 shown_by_crm_mon() {
 	[ "$(mon n1 | grep -Ec 'lockstep[[:space:]]+: ok')" = 3 ]
+}
+
+# What a program reads.
+shown_in_xml() {
+	on n1 crm_mon --output-as xml >"$tmp/mon.xml" || return 1
+	[ "$(xmllint --xpath 'count(/*/node_attributes/node/attribute[@name="lockstep" and @value="ok"])' "$tmp/mon.xml")" = 3 ]
+}
+
+# Versions of the cluster's configuration and state.
+cib_version() {
+	on n2 cibadmin -Q | sed -n '1s/.*epoch="\([0-9]*\)" num_updates="\([0-9]*\)".*/\1.\2/p'
+}
+
+lock_some() {
+	for ls in 1 2 3 4 5 6 7 8 9 10; do
+		on n1 lockstep run "some$ls" -- sleep 0.5 || return 1
+	done
 }
 
 same_daemon() { # NODE
@@ -35,43 +58,83 @@ fail_count() {
 	on n2 crm_mon -1 -f | grep -c 'fail-count'
 }
 
+# With the history of all operations, not only of those that Pacemaker still counts as failed.
+cleaned() {
+	on n2 pcs resource refresh lockstep
+}
+
 command -v pcs >/dev/null 2>&1 || skip_all "pcs is not installed"
 sandbox_up --pacemaker --no-daemon
 
 ok "pcs describes the agent" on n1 pcs resource describe ocf:lockstep:lockstepd
-ok "pcs creates the clone" on n1 pcs resource create lockstep ocf:lockstep:lockstepd \
+ok "pcs creates the clone" on n1 pcs resource create lockstep ocf:lockstep:lockstepd --agent-validation \
 	op monitor interval=2s timeout=20s clone interleave=true
-ok "it is started on all nodes" within started_on_all
-ok "the attribute says so" within attribute n1 ok
-ok "on each node" within attribute n3 ok
+ok "it is started on all nodes" within started_on n1 n2 n3
+ok "the attribute says so in one word" within attribute n1 'ok"'
+ok "on each node" within attribute n3 'ok"'
+ok "another one says more" within attribute n3 'default running 3 members, generation [0-9]+; fencing: ' lockstep-info
 ok "crm_mon shows it" within shown_by_crm_mon
+if command -v xmllint >/dev/null 2>&1; then
+	ok "also in its XML" within shown_in_xml
+fi
 ok "locks work" on n3 lockstep run -w "$patience" a -- true
+version=$(cib_version)
+ok "while locks come and go and monitors run" lock_some
+ok "nothing is written" [ "$(cib_version)" = "$version" ]
+mon n1 | sed 's/^/# /'
 
 sb cut n1
 ok "without quorum the daemon stays" within not_quorate n1
-ok "the other nodes keep it" within sh -c "'$sandbox' exec n2 crm_mon -1 | grep -q 'Started: \[ n2 n3 \]'"
+ok "which is degraded" within mon_says n1 "monitor on n1 returned '?(OCF_DEGRADED|degraded)"
+# That of the first monitor which saw it; Pacemaker keeps no later one of the same code.
+ok "with a reason" within mon_says n1 'lockstepd runs, but (noquorum|stopped|recovering): [a-z]'
+ok "and in the attribute" within mon_says n1 'lockstep[[:space:]]+: noquorum'
+ok "the other nodes keep it" within started_on n2 n3
 ok "and can lock" on n2 lockstep run -w "$patience" a -- true
 sb heal
-ok "after heal it is started on all nodes again" within started_on_all
+ok "after heal it is started on all nodes again" within started_on n1 n2 n3
 ok "and healthy" within attribute n1 ok
 ok "nothing has failed" [ "$(fail_count)" = 0 ]
+
+# The other policy: where there is no quorum the daemon is stopped, which needs nobody's consent.
+on n1 pcs property set no-quorum-policy=stop
+sb cut n1
+ok "with no-quorum-policy=stop it is stopped" within not on n1 pgrep -x lockstepd
+ok "without a failure" not mon_says n1 'stop on n1'
+sb heal
+ok "and started again" within started_on n1 n2 n3
+ok "healthy" within attribute n1 ok
+on n1 pcs property set no-quorum-policy=freeze
 
 on n1 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n1"
 on n1 pcs resource update lockstep stop_grace=4s --wait=60
 ok "a change of stop_grace restarts nothing" same_daemon n1
+on n1 pcs resource update lockstep attribute=locks --wait=60
+ok "nor does one of the attribute" same_daemon n1
+ok "which has the new name" within attribute n1 ok locks
+ok "and the old one is gone" within no_attribute n1
+on n1 pcs resource update lockstep attribute= --wait=60
 
 start job n2 lockstep run job -- sleep 76543
 within lock_listed n1 job 'granted .* n2 '
 start next n3 lockstep run job -- echo next
 within lock_listed n1 job 'waiting .* n3 '
 on n2 sh -c 'kill -KILL "$(cat /run/lockstep/lockstepd.pid)"'
-ok "a killed daemon is a failure with a reason" within sh -c "'$sandbox' exec n1 crm_mon -1 | grep -q 'lockstepd has died'"
-ok "without a fence device it is restarted" within started_on_all
+ok "a killed daemon is a failure with a reason" within mon_says n1 'lockstepd has died'
+ok "without a fence device it is restarted" within started_on n1 n2 n3
 ok "which frees what was held there" within said next '^next'
 ok "the holder is dead" within ended job '76|137'
 ok "and healthy" within attribute n2 ok
 
-start job n3 lockstep run job -- sleep 76543
+# A stop that has to kill says so, and is no success for a cluster that can fence.
+sb pause n3 lockstepd
+ok "a hung daemon is a failure with a reason" within mon_says n1 'monitor on n3 returned .error. \(lockstepd \(pid [0-9]+\) does not answer'
+ok "it is killed, which is the failure of its node" within mon_says n1 "stop on n3 returned 'error' \(lockstepd .* was killed"
+ok "clean up" cleaned
+ok "and it starts again" within started_on n1 n2 n3
+ok "and is healthy" within attribute n3 ok
+
+start job n3 lockstep run job -- sh -c 'trap "" TERM; sleep 76543; sleep 76543'
 within lock_listed n1 job 'granted .* n3 '
 t=$(now_ms)
 ok "pcs disables it, on a busy node, too" on n1 pcs resource disable lockstep-clone --wait=60
@@ -79,5 +142,31 @@ diag "after $(($(now_ms) - t)) ms, with stop_grace=4s"
 ok "which has cost the holder's life" within ended job '76|137'
 ok "no daemon is left" not on n3 pgrep -x lockstepd
 ok "nor an attribute" within no_attribute n3
-ok "no stop has failed" not sh -c "'$sandbox' exec n1 crm_mon -1 | grep -q 'lockstep.*stop'"
+cleaned >/dev/null 2>&1
+ok "no stop has failed" not mon_says n1 'lockstep.*stop'
+
+# Exit codes as Pacemaker takes them.
+ok "pcs refuses what the agent refuses" not on n1 pcs resource update lockstep stop_grace=soon --agent-validation
+on n1 pcs resource update lockstep stop_grace=soon
+on n1 pcs resource enable lockstep-clone
+ok "a wrong value is 'not configured', with its name" within mon_says n1 "start on n[123] returned 'not configured' \(stop_grace=soon"
+on n1 pcs resource disable lockstep-clone --wait=60
+on n1 pcs resource update lockstep stop_grace=4s config=/etc/lockstep/none.conf
+cleaned >/dev/null 2>&1
+on n1 pcs resource enable lockstep-clone
+ok "a missing file is an 'invalid parameter' there" within mon_says n1 "start on n3 returned 'invalid parameter' \(configuration file /etc/lockstep/none.conf"
+on n1 pcs resource disable lockstep-clone --wait=60
+on n1 pcs resource update lockstep config=
+for file in $(on n3 sh -c 'command -v lockstepd'); do
+	on n3 mount --bind /dev/null "$file"
+done
+cleaned >/dev/null 2>&1
+on n1 pcs resource enable lockstep-clone
+ok "a missing program is 'not installed'" within mon_says n1 "start on n3 returned 'not installed' \(program lockstepd"
+# Nothing of this cluster ran before, and n3 might.
+ok "the others start, and wait for it" within mon_says n1 'Started n2' && within mon_says n1 'Started n1'
+ok "which they say" within attribute n1 '[^"]*node n3 may hold its state' lockstep-info
+on n3 umount "$file"
+ok "clean up" cleaned
+ok "and all is well" within started_on n1 n2 n3
 done_testing
