@@ -136,5 +136,7 @@ struct json_object *json_status(const struct lockstep_status *status)
 	json_put(o, "uptime_ms", json_object_new_uint64(status->uptime_ms));
 	json_put(o, "state", json_object_new_string(status->state));
 	json_put(o, "reason", json_object_new_string(status->reason));
+	json_put(o, "fencing", json_object_new_string(status->fencing));
+	json_put(o, "unfenced", json_object_new_boolean(status->unfenced));
 	return o;
 }

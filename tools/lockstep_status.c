@@ -112,7 +112,8 @@ static void summary_print(const struct lockstep_status *status, const struct spa
 	if (strcmp(status->state, "ok") == 0 && lost->size > 0) {
 		(void)printf("waiting %s\n", lost->text);
 	} else if (strcmp(status->state, "ok") == 0) {
-		(void)printf("ok %zuls %" PRIu64 "lk\n", spaces->count, locks);
+		(void)printf("ok %zuls %" PRIu64 "lk%s\n", spaces->count, locks,
+			     status->unfenced ? " nofencing" : "");
 	} else {
 		(void)printf("%s%s%s%s%s\n", status->state, space ? " " : "", space ? space : "",
 			     lost->size ? " lost " : "", lost->text);
@@ -149,6 +150,9 @@ static void status_print(const struct lockstep_status *status, const struct spac
 				     status->ring_nodeid, status->ring_seq);
 		}
 		(void)printf("\n");
+	}
+	if (status->fencing[0]) {
+		(void)printf("fencing: %s\n", status->fencing);
 	}
 	(void)printf("state: %s%s%s\n", status->state, status->reason[0] ? ": " : "",
 		     status->reason);

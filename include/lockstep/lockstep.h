@@ -289,6 +289,8 @@ struct lockstep_status {
 	uint64_t uptime_ms;
 	char state[32];   /* one word: "ok", "noquorum", "stopped", "recovering", "joining", "waiting", "lost" */
 	char reason[256]; /* a sentence: what is waited for and what a human can do; empty when ok */
+	bool unfenced;    /* fencing = none: nothing guarantees that a lost node has stopped */
+	char fencing[160]; /* what counts as fencing, and whether it works; empty when standalone */
 };
 
 int lockstep_admin_status(struct lockstep_admin *a, struct lockstep_status *ret);

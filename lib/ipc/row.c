@@ -28,6 +28,8 @@ void ipc_status_encode(const struct lockstep_status *row, struct buf *out)
 	buf_put_u64(out, row->uptime_ms);
 	wire_text_put(out, row->state, sizeof(row->state));
 	wire_text_put(out, row->reason, sizeof(row->reason));
+	wire_bool_put(out, row->unfenced);
+	wire_text_put(out, row->fencing, sizeof(row->fencing));
 }
 
 int ipc_status_decode(struct cursor *in, struct lockstep_status *ret)
@@ -48,6 +50,8 @@ int ipc_status_decode(struct cursor *in, struct lockstep_status *ret)
 	row.uptime_ms = cursor_get_u64(in);
 	wire_text_get(in, row.state, sizeof(row.state));
 	wire_text_get(in, row.reason, sizeof(row.reason));
+	row.unfenced = wire_bool_get(in);
+	wire_text_get(in, row.fencing, sizeof(row.fencing));
 	if (!cursor_ok(in)) {
 		return -EBADMSG;
 	}

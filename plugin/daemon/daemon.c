@@ -24,6 +24,7 @@
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/daemon/dump_file.h"
+#include "plugin/daemon/fence_link.h"
 #include "plugin/daemon/image.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/log.h"
@@ -136,6 +137,10 @@ static void perform(struct daemon *d, const struct node_action *a)
 	case NODE_ACTION_IMAGE_READ:
 	case NODE_ACTION_IMAGE_STOP:
 		images_action(d->images, a);
+		break;
+	case NODE_ACTION_FENCE_MARK:
+	case NODE_ACTION_FENCE:
+		fence_link_action(d->fence, a);
 		break;
 	case NODE_ACTION_AGAIN:
 		daemon_dirty(d);
@@ -299,6 +304,13 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 		.level_max = (uint16_t)d->settings->feature_level_max,
 		.no_recovery_callbacks = !d->settings->recovery_callbacks,
 		.prep_ack_ms = d->settings->prep_ack_ms,
+		.fencing = d->standalone ? NODE_FENCING_MANUAL : d->settings->fencing,
+		.fence_request = d->settings->request_fencing,
+		.fence_startup = d->settings->startup_fencing,
+		.fence_confirmed = d->settings->fencing_confirmed,
+		.post_join_delay_ms = d->settings->post_join_delay_ms,
+		.fence_request_delay_ms = d->settings->request_delay_ms,
+		.lost_timeout_ms = d->settings->lost_timeout_ms,
 	};
 
 	ls_assert(!d->node);
@@ -314,6 +326,7 @@ void daemon_node_start(struct daemon *d, uint32_t nodeid, const uint32_t *config
 	qb_log(LOG_NOTICE, "node %u, incarnation %016llx", nodeid,
 	       (unsigned long long)config.incarnation);
 	node_tick(d->node, clock_now_ms(), clock_wall_ms());
+	fence_link_node_new(d->fence);
 	spaces_join(d->spaces, d->node);
 	node_order_up(d->node);
 	if (d->standalone) {

@@ -26,6 +26,7 @@
 struct access_rules;
 struct clients_file;
 struct cluster;
+struct fence_link;
 struct images;
 struct ipc_admin;
 struct ipc_server;
@@ -50,6 +51,7 @@ struct daemon {
 	qb_loop_t *loop;
 	struct order *order;
 	struct cluster *cluster; /* NULL: standalone */
+	struct fence_link *fence; /* NULL: no fencing by Pacemaker */
 	struct ipc_server *ipc;
 	struct ipc_admin *admin;
 	struct access_rules *access; /* NULL: there are none */

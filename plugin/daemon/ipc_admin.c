@@ -102,6 +102,10 @@ static void status_answer(struct daemon *d, struct page *p)
 		row.sessions = (uint32_t)info.sessions;
 		text_set(row.state, info.state);
 		text_set(row.reason, info.reason);
+		if (!d->standalone) {
+			row.unfenced = d->settings->fencing == NODE_FENCING_NONE;
+			node_fence_text(d->node, row.fencing, sizeof(row.fencing));
+		}
 	} else {
 		text_set(row.state, "waiting");
 		if (d->clients_remain) {

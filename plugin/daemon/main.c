@@ -27,6 +27,7 @@
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/fence_link.h"
 #include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_admin.h"
 #include "plugin/daemon/ipc_gate.h"
@@ -346,6 +347,7 @@ static int parts_open(struct daemon *d)
 		d->order = order_solo_new(d);
 	} else {
 		rc = cluster_new(d, &d->cluster);
+		d->fence = rc == 0 ? fence_link_new(d) : NULL;
 	}
 	return rc == 0 ? 0 : failed("cannot run without --standalone:", "built without Corosync", rc);
 }
@@ -355,6 +357,7 @@ static void parts_close(struct daemon *d)
 	d->streams = ipc_streams_free(d->streams);
 	d->admin = ipc_admin_free(d->admin);
 	d->ipc = ipc_server_free(d->ipc);
+	d->fence = fence_link_free(d->fence);
 	d->cluster = cluster_free(d->cluster);
 	d->clients = clients_file_free(d->clients);
 	d->state_file = state_file_free(d->state_file);

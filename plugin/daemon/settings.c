@@ -29,6 +29,8 @@ enum kind {
 	KIND_MODE,   /* octal, up to maximum */
 	KIND_LEVEL,
 	KIND_LOST,
+	KIND_FENCING,
+	KIND_FENCE_ACTION,
 	KIND_SPACES,
 };
 
@@ -61,6 +63,15 @@ static const struct key keys[] = {
 	{ "realtime", KIND_BOOL, AT(realtime), 0, 0 },
 	{ "lock_memory", KIND_BOOL, AT(lock_memory), 0, 0 },
 	{ "on_lost", KIND_LOST, AT(on_lost), 0, 0 },
+	{ "fencing", KIND_FENCING, AT(fencing), 0, 0 },
+	{ "request_fencing", KIND_BOOL, AT(request_fencing), 0, 0 },
+	{ "startup_fencing", KIND_BOOL, AT(startup_fencing), 0, 0 },
+	{ "fencing_confirmed", KIND_BOOL, AT(fencing_confirmed), 0, 0 },
+	{ "fence_action", KIND_FENCE_ACTION, AT(fence_off), 0, 0 },
+	{ "fence_timeout_s", KIND_NUMBER, AT(fence_timeout_s), 1, 3600 },
+	{ "post_join_delay_ms", KIND_NUMBER, AT(post_join_delay_ms), 0, 3600000 },
+	{ "request_delay_ms", KIND_NUMBER, AT(request_delay_ms), 0, 3600000 },
+	{ "lost_timeout_ms", KIND_NUMBER, AT(lost_timeout_ms), 1000, 3600000 },
 	{ "nodeid", KIND_NUMBER, AT(nodeid), 1, INT32_MAX },
 	{ "session_locks_max", KIND_NUMBER, AT(session_locks_max), 1, 10000000 },
 	{ "session_events_max", KIND_NUMBER, AT(session_events_max), 1, 1000000 },
@@ -108,6 +119,13 @@ struct settings *settings_new(void)
 	s->recovery_callbacks = true;
 	s->lock_memory = true;
 	s->on_lost = NODE_ON_LOST_FENCE;
+	s->fencing = NODE_FENCING_PACEMAKER;
+	s->request_fencing = true;
+	s->fencing_confirmed = true;
+	s->fence_timeout_s = 300;
+	s->post_join_delay_ms = 30000;
+	s->request_delay_ms = 5000;
+	s->lost_timeout_ms = 60000;
 	s->blackbox_bytes = 1u << 20;
 	s->nodeid = 1;
 	s->sessions_max = 4096;
@@ -362,6 +380,21 @@ static char *value_set(struct settings *s, const struct key *key, const char *va
 		}
 		s->on_lost = value[0] == 'k' ? NODE_ON_LOST_KILL : NODE_ON_LOST_FENCE;
 		return NULL;
+	case KIND_FENCING:
+		if (strcmp(value, "pacemaker") != 0 && strcmp(value, "manual") != 0 &&
+		    strcmp(value, "none") != 0) {
+			return g_strdup_printf("'%s' is none of pacemaker, manual, none", value);
+		}
+		s->fencing = value[0] == 'p'   ? NODE_FENCING_PACEMAKER
+			     : value[0] == 'm' ? NODE_FENCING_MANUAL
+					       : NODE_FENCING_NONE;
+		return NULL;
+	case KIND_FENCE_ACTION:
+		if (strcmp(value, "off") != 0 && strcmp(value, "reboot") != 0) {
+			return g_strdup_printf("'%s' is neither off nor reboot", value);
+		}
+		s->fence_off = value[0] == 'o';
+		return NULL;
 	case KIND_SPACES:
 		return spaces_set(field, value);
 	}
@@ -403,6 +436,10 @@ static void values_set(struct settings *s, const char *path, const char *content
 		g_free(value);
 	}
 	g_key_file_free(file);
+	/* Nobody would stop the programs of a lost node at all. */
+	if (s->fencing == NODE_FENCING_NONE && s->on_lost != NODE_ON_LOST_KILL) {
+		complain(errors, path, 0, "fencing = none needs on_lost = kill");
+	}
 }
 
 int settings_load(const char *path, struct settings **ret, char **ret_errors)

@@ -37,6 +37,15 @@ struct settings {
 	bool lock_memory;
 	bool recovery_callbacks;
 	enum node_on_lost on_lost;
+	enum node_fencing fencing;
+	bool request_fencing;
+	bool startup_fencing;
+	bool fencing_confirmed;
+	bool fence_off; /* fence_action: off, not reboot */
+	uint32_t fence_timeout_s;
+	uint32_t post_join_delay_ms;
+	uint32_t request_delay_ms;
+	uint32_t lost_timeout_ms;
 	uint32_t blackbox_bytes; /* 0: no flight recorder */
 	uint32_t nodeid;         /* standalone only */
 	/* 0: the node's default */

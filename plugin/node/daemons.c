@@ -49,8 +49,9 @@ static bool daemon_ghost(const struct node *n, const struct daemon_member *d)
 
 /* A new ring: whatever was announced before may be about another one. A node that was listed as a
  * ghost comes into the ring without a configuration change, so the ring itself is the occasion. */
-void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count)
+void daemons_totem(struct node *n, struct node_ring ring, const uint32_t *nodes, size_t nodes_count)
 {
+	n->daemons_ring_id = ring;
 	list_for_each(item, &n->daemons) {
 		struct daemon_member *d = list_entry(item, struct daemon_member, item);
 
@@ -61,6 +62,7 @@ void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count)
 	memcpy(n->daemons_ring, nodes, n->daemons_ring_count * sizeof(nodes[0]));
 	n->daemons_ring_known = true;
 	n->daemons_totem_pending = false;
+	fencing_ring_changed(n);
 }
 
 static void daemon_free(struct daemon_member *d)
@@ -150,6 +152,10 @@ void daemons_confchg(struct node *n, const struct node_address *members, size_t 
 	list_for_each(item, &n->daemons) {
 		list_entry(item, struct daemon_member, item)->announced = false;
 	}
+	if (joined_count > 0) {
+		n->daemons_change_ms = n->now_ms;
+	}
+	fencing_view_changed(n);
 	if (left_count > 0 && members_count * 2 <= n->configured_count) {
 		/* Cut off, or just woken up after having been cut off: see node_quorum(). */
 		n->acked.count = 0;
@@ -244,7 +250,7 @@ void node_reserved(struct node *n, uint64_t reserved)
 }
 
 static void announce_receive(struct node *n, struct daemon_member *d, const struct wire_body *b,
-			     struct cursor *in)
+			     uint64_t incarnation, struct cursor *in)
 {
 	uint32_t count = cursor_get_u32(in);
 	struct daemon_space *spaces = NULL;
@@ -277,7 +283,38 @@ static void announce_receive(struct node *n, struct daemon_member *d, const stru
 
 		old->superseded |= old != d && old->nodeid == d->nodeid;
 	}
+	d->process = incarnation & ~(uint64_t)0xffff;
+	fencing_process_seen(n, d->nodeid, d->process);
 	reserve_store(n, b->reserved);
+}
+
+uint64_t daemons_process(const struct node *n, uint32_t nodeid)
+{
+	list_for_each(item, &n->daemons) {
+		const struct daemon_member *d = list_entry(item, struct daemon_member, item);
+
+		if (d->nodeid == nodeid && d->announced && !d->superseded && !daemon_ghost(n, d)) {
+			return d->process;
+		}
+	}
+	return 0;
+}
+
+void daemons_vouched(struct node *n, uint32_t nodeid)
+{
+	nodeset_add(&n->acked, nodeid);
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		if (s->engine && space_quorum_ok(s)) {
+			nodeset_add(&s->slow_acked, nodeid);
+		}
+		list_for_each(lost_item, &s->lost_members) {
+			struct lost *l = list_entry(lost_item, struct lost, item);
+
+			l->acked |= l->nodeid == nodeid;
+		}
+	}
 }
 
 static void ack_receive(struct node *n, uint32_t by, uint32_t nodeid)
@@ -291,15 +328,8 @@ static void ack_receive(struct node *n, uint32_t by, uint32_t nodeid)
 			 by);
 		return;
 	}
-	nodeset_add(&n->acked, nodeid);
 	node_log(n, 4, "node %u acknowledged as fenced by an administrator on node %u", nodeid, by);
-	list_for_each(item, &n->spaces) {
-		struct space *s = list_entry(item, struct space, item);
-
-		if (s->engine && space_quorum_ok(s)) {
-			nodeset_add(&s->slow_acked, nodeid);
-		}
-	}
+	daemons_vouched(n, nodeid);
 }
 
 void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size)
@@ -320,7 +350,7 @@ void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *
 	}
 	switch (h.type) {
 	case WIRE_ANNOUNCE:
-		announce_receive(n, d, &b, &in);
+		announce_receive(n, d, &b, h.incarnation, &in);
 		break;
 	case WIRE_ACK:
 		if (b.nodeid > 0) {
@@ -329,6 +359,14 @@ void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *
 		break;
 	case WIRE_RESERVE:
 		reserve_store(n, b.reserved);
+		break;
+	case WIRE_FENCE_WANT:
+	case WIRE_FENCE_ASK:
+	case WIRE_FENCE_FAILED:
+	case WIRE_FENCE_DONE:
+		if (b.nodeid > 0) {
+			fencing_message(n, nodeid, h.type, &b);
+		}
 		break;
 	default:
 		n->counters[COUNTER_BAD_MESSAGES]++;

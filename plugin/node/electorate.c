@@ -67,6 +67,23 @@ static bool clean_here(const struct space *s, uint32_t nodeid)
 	return found;
 }
 
+/* Everybody outside K must be known not to carry a newer state. */
+static bool lacks(const struct space *s, const struct nodeset *k, uint32_t id)
+{
+	const struct node *n = s->node;
+
+	return !nodeset_has(k, id) && !clean_here(s, id) &&
+	       !nodeset_has(node_mutated(n, NODE_MUTATE_SLOW_ANY) ? &n->acked : &s->slow_acked, id) &&
+	       !(daemons_present(n, id) && daemons_accounted(n, s->name, id));
+}
+
+bool view_electorate_lacks(const struct space *s, uint32_t nodeid)
+{
+	struct nodeset k = view_continuing(s);
+
+	return !view_fast(s) && k.count > 0 && !s->leave_done && lacks(s, &k, nodeid);
+}
+
 bool view_electorate_ok(const struct space *s, bool *ret_slow)
 {
 	const struct node *n = s->node;
@@ -79,13 +96,8 @@ bool view_electorate_ok(const struct space *s, bool *ret_slow)
 	if (k.count == 0 || s->leave_done) {
 		return false;
 	}
-	/* Slow way: everybody else is known not to carry a newer state. */
 	for (size_t i = 0; i < n->configured_count; i++) {
-		uint32_t id = n->configured[i];
-
-		if (!nodeset_has(&k, id) && !clean_here(s, id) &&
-		    !nodeset_has(node_mutated(n, NODE_MUTATE_SLOW_ANY) ? &n->acked : &s->slow_acked, id) &&
-		    !(daemons_present(n, id) && daemons_accounted(n, s->name, id))) {
+		if (lacks(s, &k, n->configured[i])) {
 			return false;
 		}
 	}

@@ -13,7 +13,7 @@ struct words {
 	size_t count;
 };
 
-static const char *name_of(const struct node *n, uint32_t nodeid, char ret[16])
+const char *node_name_of(const struct node *n, uint32_t nodeid, char ret[16])
 {
 	for (size_t i = 0; i < n->configured_count; i++) {
 		if (n->configured[i] == nodeid && n->names[i][0]) {
@@ -30,7 +30,7 @@ static void words_add(struct words *w, const struct node *n, uint32_t nodeid)
 	char number[16];
 
 	(void)base_format(w->text + used, sizeof(w->text) - used, "%s%s", w->count ? ", " : "",
-		       name_of(n, nodeid, number));
+		       node_name_of(n, nodeid, number));
 	w->count++;
 }
 
@@ -78,7 +78,7 @@ static void reason_joining(const struct space *s, char *ret, size_t size)
 
 			(void)sync_progress_text(s, progress, sizeof(progress));
 			(void)base_format(ret, size, "receiving the state from node %s: %s",
-					  name_of(n, s->keeping || s->catching_up ? s->donor_nodeid :
+					  node_name_of(n, s->keeping || s->catching_up ? s->donor_nodeid :
 										    m->nodeid,
 						  number),
 					  progress);
@@ -118,13 +118,17 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 		return;
 	}
 	if (!view_electorate_ok(s, &slow)) {
+		char doing[128] = "";
+
 		list_for_each(item, &s->lost_members) {
 			words_add(&w, s->node, list_entry(item, struct lost, item)->nodeid);
+			fencing_words(s->node, list_entry(item, struct lost, item)->nodeid, doing,
+				      sizeof(doing));
 		}
 		(void)base_format(ret, size,
-			       "node %s may have gone on alone; it must come back clean, or be fenced: "
+			       "node %s may have gone on alone; it must come back clean, or be fenced%s%s: "
 			       "if it is surely down run: lockstep fence-ack NODE",
-			       w.text);
+			       w.text, doing[0] ? "; " : "", doing);
 		return;
 	}
 	list_for_each(item, &s->members) {
@@ -135,6 +139,39 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 		}
 	}
 	(void)base_format(ret, size, "waiting for node %s to agree on the view", w.text);
+}
+
+/* Since when, what is being done about the first of them, and what a human can do. */
+static void reason_lost(const struct space *s, const struct words *lost, const char *prep, char *ret,
+			size_t size)
+{
+	const struct node *n = s->node;
+	char doing[128] = "";
+	uint64_t seconds = 0;
+	uint32_t first = 0;
+
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+
+		if (!l->fenced && first == 0) {
+			first = l->nodeid;
+			seconds = l->since_ms ? (n->now_ms - l->since_ms) / 1000 : 0;
+		}
+	}
+	fencing_words(n, first, doing, sizeof(doing));
+	if (n->config.fencing == NODE_FENCING_NONE) {
+		(void)base_format(ret, size,
+				  "%s%snode %s is lost for %llu s: no fencing, its locks are given to others "
+				  "after %u s whether its programs have stopped or not",
+				  prep, prep[0] ? "; " : "", lost->text, (unsigned long long)seconds,
+				  n->config.lost_timeout_ms / 1000);
+		return;
+	}
+	(void)base_format(ret, size,
+			  "%s%snode %s is lost for %llu s: its locks stay until it is fenced or back clean%s%s; "
+			  "if it is surely down run: lockstep fence-ack NODE",
+			  prep, prep[0] ? "; " : "", lost->text, (unsigned long long)seconds,
+			  doing[0] ? "; " : "", doing);
 }
 
 static void reason_recovering(const struct space *s, char *ret, size_t size)
@@ -160,10 +197,7 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 		}
 	}
 	if (lost.count > 0) {
-		(void)base_format(ret, size,
-			       "%s%snode %s is lost: its locks stay until it is fenced or back clean; if it "
-			       "is surely down run: lockstep fence-ack NODE",
-			       here ? prep : "", here ? "; " : "", lost.text);
+		reason_lost(s, &lost, here ? prep : "", ret, size);
 	} else if (here) {
 		(void)base_format(ret, size, "%s", prep);
 	} else if (late.count > 0) {
@@ -189,7 +223,7 @@ static void reason_running(const struct space *s, char *ret, size_t size)
 			(void)base_format(ret, size,
 					  "grants wait for node %s, whose daemon has not answered for "
 					  "%llu s",
-					  name_of(s->node, m->nodeid, number),
+					  node_name_of(s->node, m->nodeid, number),
 					  (unsigned long long)(s->node->now_ms - m->behind_ms) / 1000);
 			return;
 		}
@@ -471,6 +505,11 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_LOST_MEMBERS] = "lost_members",
 		[COUNTER_FENCED_BY_ACK] = "fenced_by_ack",
 		[COUNTER_FENCED_BY_REJOIN] = "fenced_by_rejoin",
+		[COUNTER_FENCE_REQUESTS] = "fence_requests",
+		[COUNTER_FENCE_FAILURES] = "fence_failures",
+		[COUNTER_FENCE_RESULTS] = "fence_results",
+		[COUNTER_FENCE_IGNORED] = "fence_ignored",
+		[COUNTER_LOST_TIMEOUTS] = "lost_timeouts",
 		[COUNTER_LEAVES] = "leaves",
 		[COUNTER_SELF_LOST] = "self_lost",
 		[COUNTER_FOREIGN_SEEN] = "foreign_seen",

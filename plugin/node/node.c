@@ -50,6 +50,7 @@ struct node *node_new(const struct node_config *config)
 	DEFAULT(replay_bytes, 65536);
 	DEFAULT(image_stall_ms, 30000);
 	DEFAULT(kept_bytes_max, 256u << 20);
+	DEFAULT(lost_timeout_ms, 60000);
 #undef DEFAULT
 	ls_assert(n->config.chunk_bytes <= WIRE_CHUNK_BYTES);
 	n->incarnation_next = config->incarnation + 1;
@@ -57,6 +58,7 @@ struct node *node_new(const struct node_config *config)
 	n->reserved = config->reserved;
 	n->reserve_asked = config->reserved;
 	list_init(&n->daemons);
+	list_init(&n->fence_nodes);
 	list_init(&n->spaces);
 	list_init(&n->sessions);
 	list_init(&n->actions);
@@ -110,6 +112,7 @@ struct node *node_free(struct node *n)
 		session_free(n, list_entry(item, struct session, node_item));
 	}
 	daemons_clear(n);
+	fencing_clear(n);
 	garbage_free(n, SIZE_MAX);
 	list_for_each_safe(item, &n->actions) {
 		struct action *a = list_entry(item, struct action, item);
@@ -267,7 +270,7 @@ void node_totem(struct node *n, uint32_t group, struct node_ring ring, const uin
 		size_t nodes_count)
 {
 	if (group == NODE_DAEMONS_GROUP) {
-		daemons_totem(n, nodes, nodes_count);
+		daemons_totem(n, ring, nodes, nodes_count);
 		return;
 	}
 	struct space *s = space_by_group(n, group);
@@ -303,6 +306,7 @@ void node_quorum(struct node *n, struct node_ring ring, bool quorate)
 	n->quorum_ring = ring;
 	n->quorate = quorate;
 	n->quorum_known = true;
+	fencing_ring_changed(n);
 	if (!quorate) {
 		/* Somebody else may fence, reboot and re-admit nodes now; what an administrator
 		 * told this node about absent ones is no longer current. */
@@ -348,6 +352,7 @@ void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms)
 void node_flush(struct node *n)
 {
 	daemons_progress(n);
+	fencing_progress(n);
 	list_for_each_safe(item, &n->spaces) {
 		space_progress(list_entry(item, struct space, item)); /* may free it */
 	}

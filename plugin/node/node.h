@@ -35,6 +35,7 @@
 #include <lockstep/lockstep_types.h>
 
 #include "plugin/engine/op.h"
+#include "plugin/node/fencing.h"
 
 struct node;
 struct engine;
@@ -82,8 +83,17 @@ struct node_config {
 	bool no_recovery_callbacks;  /* R-CB-9 */
 	uint32_t prep_ack_ms;        /* R-CB-10, 30000 */
 	uint32_t prep_kill_ms;       /* who is not dead so long after that cannot be killed, 10000 */
+	/* Fencing; see fencing.h. */
+	enum node_fencing fencing;
+	bool fence_request;   /* ask for fencings that nobody else asks for (R-COND-4) */
+	bool fence_startup;   /* also of nodes not seen since this part formed (R-COND-7) */
+	bool fence_confirmed; /* an administrator's word to Pacemaker counts */
+	uint32_t post_join_delay_ms;    /* no request so soon after a daemon came */
+	uint32_t fence_request_delay_ms; /* no request so soon after the loss: others may do it */
+	uint32_t lost_timeout_ms;       /* with NODE_FENCING_NONE, 60000 */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
 	uint64_t mutations;
+	uint32_t fence_mutations; /* NODE_FENCE_MUTATE_* */
 };
 
 /* Bits of node_config.mutations. */
@@ -341,6 +351,8 @@ enum node_action_type {
 	NODE_ACTION_IMAGE_BEGIN, /* state image `token` is wanted, exactly as of now (node_urgent) */
 	NODE_ACTION_IMAGE_READ,  /* feed `value` more bytes of image `token`, as they come */
 	NODE_ACTION_IMAGE_STOP,  /* image `token` is not wanted any more: no end is to be told */
+	NODE_ACTION_FENCE_MARK,  /* fencings first heard of after this are asked for after mark `token` */
+	NODE_ACTION_FENCE,       /* switch node `value` off or restart it; node_fence_answer(token) */
 	NODE_ACTION_AGAIN,       /* node_flush() has more to do: call it again, after a turn of others */
 	NODE_ACTION_DUMP,        /* replicas of lockspace `name` differ (R-DIG-2), `value` is a node that
 				  * does: keep data, a trace by itself (plugin/node/trace.h); size 0: too large */

@@ -4,6 +4,7 @@
  *
  *   node.c     lifecycle, actions out, admin verbs, dispatch of events to groups
  *   daemons.c  the group of all daemons: announcements, acknowledged nodes, reservations
+ *   fencing.c  what is known of nodes that were switched off; fencing_ask.c  which node asks for it
  *   space.c    one lockspace: join, form, leave, lose; what is to be sent now (progress)
  *   view.c     the replicated view machine: membership events, ready, view and recovery point
  *   view_table.c  its members and lost members: look-up, digest, snapshot
@@ -110,6 +111,9 @@ struct lost {
 	bool marked;      /* a view point has passed since */
 	bool fenced;
 	bool fenced_sent; /* local */
+	bool acked;       /* local: an administrator's word, or a fencing, that came after it was lost */
+	uint64_t since_ms; /* local: first seen lost; 0 not yet */
+	uint64_t mark;    /* local: what was asked for after it hit that process, too */
 };
 
 /* A message delivered while STOPPED, kept in order (R-REC-3). */
@@ -397,11 +401,44 @@ struct daemon_member {
 	struct list item;
 	uint32_t nodeid;
 	uint32_t pid;
+	uint64_t process; /* by its announcement; 0 not known */
 	bool announced; /* in the current view of that group */
 	bool superseded; /* a newer process of its node has announced itself */
 	uint64_t reserved;
 	struct daemon_space *spaces;
 	size_t spaces_count;
+};
+
+#define FENCE_PROCESSES_MAX 8
+#define FENCE_RETRY_MS 5000 /* from one round of failed requests to the next */
+
+/* What is known of one node's daemons and their fencing. "Process" is an incarnation without the bits in
+ * which a process counts its rejoins. */
+struct fence_node {
+	struct list item; /* node.fence_nodes, by nodeid */
+	uint32_t nodeid;
+	uint64_t processes[FENCE_PROCESSES_MAX]; /* seen in the group of all daemons, oldest first */
+	size_t processes_count;
+	uint64_t mark;        /* what was asked for before is too old for the last process */
+	uint64_t wall_ms;     /* when the last process came, by this node's clock */
+	uint64_t fenced;      /* the latest of them known to be fenced; 0 none */
+	bool manual;          /* on an administrator's word */
+	uint64_t done_sent;   /* local: the same, as this node has told it */
+	uint64_t node_sent;   /* local: key of the ring in which this node told that the node is off */
+	/* Who asks for it: the same on all daemons of a view. */
+	struct nodeset wanters;
+	struct nodeset failed;
+	uint64_t want;        /* the process; 0 any */
+	uint64_t want_ms;     /* local: since when */
+	uint64_t retry_ms;    /* local: not asked for before */
+	uint32_t asker;       /* 0 nobody */
+	uint64_t asked_ms;    /* local */
+	bool needed;          /* local: this node waits for it */
+	bool want_sent;       /* local, in this view */
+	bool ask_sent;        /* local, in this view */
+	bool busy;            /* local: Pacemaker is at it */
+	uint64_t request;     /* local: own request that has no answer yet; 0 none */
+	char error[128];      /* local: of the last attempt */
 };
 
 enum counter {
@@ -431,6 +468,11 @@ enum counter {
 	COUNTER_LOST_MEMBERS,
 	COUNTER_FENCED_BY_ACK,
 	COUNTER_FENCED_BY_REJOIN,
+	COUNTER_FENCE_REQUESTS,
+	COUNTER_FENCE_FAILURES,
+	COUNTER_FENCE_RESULTS,
+	COUNTER_FENCE_IGNORED,
+	COUNTER_LOST_TIMEOUTS,
 	COUNTER_LEAVES,
 	COUNTER_SELF_LOST,
 	COUNTER_FOREIGN_SEEN,
@@ -479,6 +521,16 @@ struct node {
 	uint64_t daemons_number;
 	bool announce_due;
 	struct nodeset acked;
+	struct node_ring daemons_ring_id;
+	uint64_t daemons_change_ms; /* when a daemon came last */
+	/* fencing */
+	struct list fence_nodes;
+	uint64_t fence_mark;      /* the last one given out */
+	struct node_ring fence_ring; /* what fence_ring_mark is about */
+	uint64_t fence_ring_mark; /* given out when the present ring was known to be quorate; 0 not yet */
+	uint64_t fence_request_last;
+	bool fence_link;
+	char fence_link_text[96];
 	uint64_t reserved;       /* on this node's disk */
 	uint64_t reserve_asked;  /* handed to the driver */
 	uint64_t reserve_sent;   /* multicast */
@@ -506,6 +558,8 @@ void node_log(struct node *n, int priority, const char *format, ...)
 struct space *node_space_find(const struct node *n, const char *name);
 bool node_attributes_valid(const struct node_attributes *a);
 bool node_is_configured(const struct node *n, uint32_t nodeid);
+/* By name, else by number in @number. */
+const char *node_name_of(const struct node *n, uint32_t nodeid, char number[16]);
 bool node_mutated(const struct node *n, uint64_t bit);
 /* Frees an engine in the course of the next flushes. NULL is fine. */
 void node_engine_discard(struct node *n, struct engine *e);
@@ -519,7 +573,7 @@ void nodeset_remove(struct nodeset *s, uint32_t id);
 void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,
 		     const struct node_address *left, size_t left_count,
 		     const struct node_address *joined, size_t joined_count);
-void daemons_totem(struct node *n, const uint32_t *nodes, size_t nodes_count);
+void daemons_totem(struct node *n, struct node_ring ring, const uint32_t *nodes, size_t nodes_count);
 void daemons_message(struct node *n, uint32_t nodeid, uint32_t pid, const void *data, size_t size);
 void daemons_send(struct node *n, enum wire_type type, const struct wire_body *body);
 void daemons_progress(struct node *n);
@@ -530,6 +584,39 @@ bool daemons_accounted(const struct node *n, const char *space, uint32_t nodeid)
 /* Every daemon present has stored at least @value. Asks for it otherwise. */
 bool daemons_reserve(struct node *n, uint64_t value);
 uint64_t daemons_reserved_max(const struct node *n);
+
+/* fencing.c */
+struct fence_node *fencing_find(const struct node *n, uint32_t nodeid);
+struct fence_node *fencing_get(struct node *n, uint32_t nodeid);
+uint64_t fencing_mark_new(struct node *n);
+/* Of that incarnation: the same for all rejoins of a process. */
+uint64_t fencing_process(uint64_t incarnation);
+/* Quorate, and the group of all daemons is in that ring. */
+bool fencing_ring_ok(const struct node *n);
+/* R-COND-9: without fencing it counts as fenced by now. */
+bool fencing_timed_out(const struct space *s, const struct lost *l);
+/* A daemon of that node has announced itself. */
+void fencing_process_seen(struct node *n, uint32_t nodeid, uint64_t process);
+void fencing_ring_changed(struct node *n);
+void fencing_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b);
+void fencing_clear(struct node *n);
+/* That lost member can do no harm any more, as far as this node knows. */
+bool fencing_settled(const struct space *s, const struct lost *l);
+
+/* fencing_ask.c */
+void fencing_view_changed(struct node *n);
+/* That process is known to be fenced: nobody need ask for it. */
+void fencing_ask_done(struct fence_node *f, uint64_t process);
+void fencing_ask_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b);
+void fencing_progress(struct node *n);
+/* What is being done about that node, in words; empty when nothing is to be said. */
+void fencing_words(const struct node *n, uint32_t nodeid, char *ret, size_t size);
+
+/* daemons.c */
+/* A node is known to be off: by an administrator, or by a fencing asked for in the present view. */
+void daemons_vouched(struct node *n, uint32_t nodeid);
+/* The process of that node that is there and has announced itself; 0 none. */
+uint64_t daemons_process(const struct node *n, uint32_t nodeid);
 
 /* space.c */
 struct space *space_new(struct node *n, const char *name, const struct node_attributes *want);
@@ -587,6 +674,8 @@ struct nodeset view_continuing(const struct space *s);
 bool view_fast(const struct space *s);
 /* R-VIEW-2 as this node sees it; *ret_slow: only the slow way holds. */
 bool view_electorate_ok(const struct space *s, bool *ret_slow);
+/* That configured node is in the way of the slow way. */
+bool view_electorate_lacks(const struct space *s, uint32_t nodeid);
 struct member *view_donor(const struct space *s);
 bool view_all_carriers(const struct space *s);
 struct lost *view_lost_find(const struct space *s, uint32_t nodeid, uint64_t incarnation);

@@ -376,12 +376,19 @@ static void recovery_progress(struct space *s)
 	list_for_each(item, &s->lost_members) {
 		struct lost *l = list_entry(item, struct lost, item);
 
-		if (!l->fenced && !l->fenced_sent && nodeset_has(&s->node->acked, l->nodeid)) {
+		if (!l->fenced && !l->fenced_sent && fencing_settled(s, l)) {
 			struct wire_body body = { .nodeid = l->nodeid,
 						  .incarnation = l->incarnation,
 						  .view = s->view };
 
 			l->fenced_sent = true;
+			if (fencing_timed_out(s, l)) {
+				s->node->counters[COUNTER_LOST_TIMEOUTS]++;
+				node_log(s->node, 2,
+					 "lockspace %s: fencing = none: node %u counts as fenced now, "
+					 "although nothing is known of it",
+					 s->name, l->nodeid);
+			}
 			stream_send(s, WIRE_FENCED, &body, NULL);
 		}
 	}

@@ -46,6 +46,14 @@ const char *wire_type_name(enum wire_type type)
 		return "ack";
 	case WIRE_RESERVE:
 		return "reserve";
+	case WIRE_FENCE_WANT:
+		return "fence-want";
+	case WIRE_FENCE_ASK:
+		return "fence-ask";
+	case WIRE_FENCE_FAILED:
+		return "fence-failed";
+	case WIRE_FENCE_DONE:
+		return "fence-done";
 	}
 	return NULL;
 }
@@ -154,6 +162,18 @@ void wire_body_encode(enum wire_type type, const struct wire_body *b, struct buf
 	case WIRE_RESERVE:
 		buf_put_u64(out, b->reserved);
 		break;
+	case WIRE_FENCE_WANT:
+	case WIRE_FENCE_ASK:
+	case WIRE_FENCE_FAILED:
+		buf_put_u32(out, b->nodeid);
+		buf_put_u64(out, b->incarnation);
+		break;
+	case WIRE_FENCE_DONE:
+		buf_put_u32(out, b->nodeid);
+		buf_put_u64(out, b->incarnation);
+		buf_put_u32(out, b->flags);
+		buf_put_u64(out, b->key);
+		break;
 	}
 }
 
@@ -244,6 +264,21 @@ int wire_body_decode(enum wire_type type, struct cursor *in, struct wire_body *r
 		break;
 	case WIRE_RESERVE:
 		b.reserved = cursor_get_u64(in);
+		break;
+	case WIRE_FENCE_WANT:
+	case WIRE_FENCE_ASK:
+	case WIRE_FENCE_FAILED:
+		b.nodeid = cursor_get_u32(in);
+		b.incarnation = cursor_get_u64(in);
+		break;
+	case WIRE_FENCE_DONE:
+		b.nodeid = cursor_get_u32(in);
+		b.incarnation = cursor_get_u64(in);
+		b.flags = cursor_get_u32(in);
+		b.key = cursor_get_u64(in);
+		if (b.flags & ~(WIRE_FENCE_NODE | WIRE_FENCE_MANUAL)) {
+			cursor_fail(in);
+		}
 		break;
 	}
 	if (!cursor_ok(in) || (type != WIRE_ANNOUNCE && !cursor_end(in))) {

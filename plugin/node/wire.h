@@ -61,6 +61,10 @@ enum wire_type {
 	WIRE_ANNOUNCE = 32,
 	WIRE_ACK = 33,       /* an administrator vouches that a node is down (R-COND-6) */
 	WIRE_RESERVE = 34,   /* token reservation wanted (R-TOK-2) */
+	WIRE_FENCE_WANT = 35,   /* the sender waits for the fencing of that process (R-COND-0) */
+	WIRE_FENCE_ASK = 36,    /* the sender is going to ask for it */
+	WIRE_FENCE_FAILED = 37, /* the sender has asked in vain */
+	WIRE_FENCE_DONE = 38,   /* that process has been fenced */
 };
 
 #define WIRE_HELLO_STATE      0x01u /* the sender carries state */
@@ -68,6 +72,9 @@ enum wire_type {
 #define WIRE_HELLO_WANTING    0x04u /* a joiner to whom nothing is coming in: begin again */
 
 #define WIRE_CHUNK_LAST 0x01u
+
+#define WIRE_FENCE_NODE   0x01u /* the node is off, and the fencing was asked for in ring `key` */
+#define WIRE_FENCE_MANUAL 0x02u /* on an administrator's word */
 
 struct wire_header {
 	enum wire_type type;
@@ -79,7 +86,7 @@ struct wire_header {
 
 /* One shape for all small bodies; each type uses the fields its encoder names. */
 struct wire_body {
-	uint32_t flags;        /* HELLO, SYNC_CHUNK */
+	uint32_t flags;        /* HELLO, SYNC_CHUNK, FENCE_DONE */
 	uint16_t level;        /* HELLO, ANNOUNCE: feature level the sender knows, from 1 */
 	uint16_t level_used;   /* HELLO: that its lineage works at; 0 without state */
 	uint64_t history;      /* HELLO, READY */
@@ -89,11 +96,11 @@ struct wire_body {
 	uint64_t seq;          /* READY, DIGEST */
 	uint64_t digest;       /* READY, DIGEST */
 	uint64_t base;         /* READY: raise seq to this (slow way) or 0; FORM: first seq */
-	uint32_t nodeid;       /* FENCED, EVICT, SYNC_*, ACK */
-	uint64_t incarnation;  /* FENCED, EVICT, SYNC_* */
+	uint32_t nodeid;       /* FENCED, EVICT, SYNC_*, ACK, FENCE_* */
+	uint64_t incarnation;  /* FENCED, EVICT, SYNC_*; FENCE_*: of the process, 0 not known */
 	uint64_t begin;        /* SYNC_CHUNK: number of the SYNC_BEGIN it belongs to */
 	uint32_t index;        /* SYNC_CHUNK */
-	uint64_t key;          /* FORM: hash of the members it was written for; HELLO, READY: of the ring */
+	uint64_t key;          /* FORM: hash of the members it was written for; HELLO, READY, FENCE_DONE: of the ring */
 	uint16_t lvb_len;      /* FORM */
 	uint32_t deadlock_wait_ms; /* FORM */
 	uint8_t xid_scope;     /* FORM: 0 node, 1 cluster */

@@ -447,6 +447,9 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_IMAGE_STOP:
 		image_stop(s, act->token);
 		break;
+	case NODE_ACTION_FENCE_MARK:
+	case NODE_ACTION_FENCE:
+		break;
 	case NODE_ACTION_AGAIN:
 		s->again = true;
 		break;

@@ -367,6 +367,23 @@ void rig_crash(struct rig *r, uint32_t id)
 	rig_settle(r);
 }
 
+void rig_daemon_killed(struct rig *r, uint32_t id)
+{
+	struct rig_host *h = &r->hosts[id];
+	struct node_address one = address_of(id, NODE_REASON_PROCDOWN);
+	char name[NODE_GROUP_NAME_MAX + 1];
+
+	h->node = node_free(h->node);
+	for (uint32_t g = 0; g < RIG_GROUPS; g++) {
+		if (h->groups[g][0]) {
+			memcpy(name, h->groups[g], sizeof(name));
+			h->groups[g][0] = '\0';
+			confchg(r, name, &one, NULL);
+		}
+	}
+	rig_settle(r);
+}
+
 void rig_boot(struct rig *r, uint32_t id)
 {
 	start(r, id);

@@ -58,6 +58,8 @@ struct rig {
 /* @bounds: the limits of its config; may be NULL. All nodes are up, in no lockspace. */
 struct rig *rig_new(size_t nodes, const struct node_config *bounds);
 struct rig *rig_free(struct rig *r);
+/* Its daemon alone is gone; Corosync lives on. */
+void rig_daemon_killed(struct rig *r, uint32_t id);
 /* A node dies, and with it what it had multicast and nobody has got; it is up again, in no lockspace. The
  * others are quorate whatever their number. */
 void rig_crash(struct rig *r, uint32_t id);

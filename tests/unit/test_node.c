@@ -342,6 +342,8 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 			h->image_stops++;
 		}
 		break;
+	case NODE_ACTION_FENCE_MARK:
+	case NODE_ACTION_FENCE:
 	case NODE_ACTION_AGAIN:
 		break;
 	}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fencing as the node sees it: what a fencing means, which node asks for one, what is known of it.
+ * Part of the port of node.h, for drivers that have something to do with a fencing device.
+ *
+ *   driver                                       node
+ *     <---- NODE_ACTION_FENCE_MARK token ---------  from here on another fencing is a new one
+ *     ----- node_fence_result(mark, ...) -------->  a fencing has ended, whoever asked for it
+ *     <---- NODE_ACTION_FENCE nodeid, token ------  please fence that node
+ *     ----- node_fence_answer(token, ...) ------->  that request is over
+ *     ----- node_fence_link(...) ---------------->  is there anybody who could fence?
+ *
+ * A mark is how "asked for after" is known without comparing clocks. The driver stamps each fencing it
+ * first hears of with the last mark it had completely looked at before: that mark is older than the
+ * request for that fencing. A fencing asked for before a node came back says nothing about it (R-COND-5).
+ */
+#ifndef LOCKSTEP_NODE_FENCING_H
+#define LOCKSTEP_NODE_FENCING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct node;
+
+enum node_fencing {
+	NODE_FENCING_MANUAL = 0,    /* only an administrator's word and a clean rejoin count */
+	NODE_FENCING_PACEMAKER = 1, /* and what a fencing device has done */
+	NODE_FENCING_NONE = 2,      /* a lost node counts as fenced after lost_timeout_ms (R-COND-9) */
+};
+
+enum node_fence_action {
+	NODE_FENCE_OTHER = 0, /* unfencing ("on") and the like: nobody was switched off */
+	NODE_FENCE_OFF,
+	NODE_FENCE_REBOOT,
+};
+
+/* One fencing that has ended. */
+struct node_fence_result {
+	uint32_t nodeid;
+	enum node_fence_action action;
+	bool success;
+	bool manual;        /* an administrator vouched (stonith_admin --confirm) */
+	bool by_itself;     /* carried out by the very node it was for */
+	uint64_t mark;      /* asked for after that mark; 0 not known */
+	uint64_t wall_ms;   /* when it ended, by the clock of whoever did it; 0 not known */
+	const char *text;   /* of a failure: why; may be NULL */
+};
+
+/* @up: there is somebody to ask, and NODE_ACTION_FENCE_MARK and _FENCE are heard. @text: why not, or who. */
+void node_fence_link(struct node *n, bool up, const char *text);
+void node_fence_result(struct node *n, const struct node_fence_result *r);
+/* Somebody has asked for a fencing of that node, which is going on (@busy) or is over. */
+void node_fence_busy(struct node *n, uint32_t nodeid, bool busy);
+/* Of every NODE_ACTION_FENCE, once. Its result, if it has one, was told before. @error: NULL success. */
+void node_fence_answer(struct node *n, uint64_t token, const char *error);
+/* One line for status: what counts as fencing here, and whether it works. */
+void node_fence_text(const struct node *n, char *ret, size_t size);
+
+/* Bits of node_config.fence_mutations: as node_config.mutations. */
+#define NODE_FENCE_MUTATE_OLD    0x01u /* a fencing asked for before the node came counts (R-COND-5) */
+#define NODE_FENCE_MUTATE_ACTION 0x02u /* unfencing counts */
+#define NODE_FENCE_MUTATE_FAILED 0x04u /* a fencing that failed counts */
+#define NODE_FENCE_MUTATE_NODE   0x08u /* a fencing counts for whatever runs on that node later (R-REC-6) */
+#define NODE_FENCE_MUTATE_ITSELF 0x10u /* the word of the node itself counts */
+#define NODE_FENCE_MUTATE_SLOW   0x20u /* the slow way takes a fencing asked for in any view (R-VIEW-2) */
+#define NODE_FENCE_MUTATE_ANSWER 0x40u /* a request that was answered counts, whatever it was merged with */
+#define NODE_FENCE_MUTATE_REJOIN 0x80u /* any other process of the node counts as a clean rejoin (R-COND-3) */
+
+#endif
