@@ -174,8 +174,12 @@ healthy() { # NODE
 }
 
 # A line of the table of locks that has both words.
-lock_listed() { # NODE NAME PATTERN
-	on "$1" lockstep locks | grep -F -e "$2" | grep -Eq -e "$3"
+lock_listed() { # NODE NAME PATTERN [OPTION...]
+	ll_node=$1
+	ll_name=$2
+	ll_pattern=$3
+	shift 3
+	on "$ll_node" lockstep locks "$@" | grep -F -e "$ll_name" | grep -Eq -e "$ll_pattern"
 }
 
 # The three replicas are equal: same sequence number, same digest.
