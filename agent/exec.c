@@ -170,6 +170,17 @@ static void in_child(gpointer arg)
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
+static char **pairs_add(char **env, const char *const *pairs)
+{
+	for (size_t i = 0; pairs && pairs[i]; i++) {
+		char **pair = g_strsplit(pairs[i], "=", 2);
+
+		env = g_environ_setenv(env, pair[0], pair[1], TRUE);
+		g_strfreev(pair);
+	}
+	return env;
+}
+
 static char **environment_of(const struct exec *e, const struct plan_step *step,
 			     const struct plan_command *command)
 {
@@ -177,12 +188,8 @@ static char **environment_of(const struct exec *e, const struct plan_step *step,
 	char attempt[16];
 
 	(void)g_snprintf(attempt, sizeof(attempt), "%u", e->options.attempt);
-	for (size_t i = 0; command->env && command->env[i]; i++) {
-		char **pair = g_strsplit(command->env[i], "=", 2);
-
-		env = g_environ_setenv(env, pair[0], pair[1], TRUE);
-		g_strfreev(pair);
-	}
+	env = pairs_add(env, e->options.environment);
+	env = pairs_add(env, (const char *const *)command->env);
 	env = g_environ_setenv(env, "LOCKSTEP_PLAN", e->plan->name, TRUE);
 	env = g_environ_setenv(env, "LOCKSTEP_STEP", step->name, TRUE);
 	env = g_environ_setenv(env, "LOCKSTEP_PHASE", step->state == PLAN_RECOVER ? "undo" : "do",

@@ -22,6 +22,7 @@ struct exec;
 
 struct exec_options {
 	unsigned int attempt;
+	const char *const *environment; /* "NAME=value" for every command, NULL terminated; or NULL */
 	bool dry_run; /* start nothing: every step is good at once */
 	/* A line of a command's output, without its newline, or what the executor itself has to say about a
 	 * step. @step is an index. */

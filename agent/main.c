@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* lockstep-agent(8): recovery plans, looked at and run by hand. */
+/* lockstep-agent(8): recovery plans, looked at, run by hand, and run when a member has failed. */
 #include "config.h"
 
 #include <errno.h>
@@ -12,9 +12,11 @@
 #include <string.h>
 
 #include "agent/exec.h"
+#include "agent/gate.h"
 #include "agent/plan.h"
 #include "agent/plan_file.h"
 #include "agent/report.h"
+#include "agent/serve.h"
 
 /* Documented in lockstep-agent(8). */
 enum exit_code {
@@ -37,6 +39,9 @@ struct arguments {
 	const char *dot;
 	uint64_t max_parallel;
 	uint64_t attempt;
+	const char *ipc_name;
+	uint64_t ready_fd;
+	bool has_ready_fd;
 };
 
 struct verb {
@@ -44,16 +49,20 @@ struct verb {
 	const char *synopsis;
 	const char *help;
 	int (*run)(const struct arguments *a);
+	const char *options; /* letters of those it takes beside -h */
 };
 
 static int verb_check(const struct arguments *a);
 static int verb_graph(const struct arguments *a);
 static int verb_run(const struct arguments *a);
+static int verb_serve(const struct arguments *a);
+static int verb_gate(const struct arguments *a);
 
 static const struct verb verbs[] = {
 	{ "check", "FILE", "Say what is wrong with a plan file, or how many steps it has.\n",
-	  verb_check },
-	{ "graph", "FILE", "Print the plan as a graph in Graphviz' DOT language.\n", verb_graph },
+	  verb_check, "" },
+	{ "graph", "FILE", "Print the plan as a graph in Graphviz' DOT language.\n", verb_graph,
+	  "" },
 	{ "run", "[--set NAME=VALUE]... [--dry-run] [--json] [--dot FILE] [--max-parallel N]\n"
 		 "                 [--attempt N] FILE",
 	  "Run the plan on this node, by hand. No lock is taken.\n"
@@ -66,7 +75,17 @@ static const struct verb verbs[] = {
 	  "SIGINT and SIGTERM cancel the plan: it rolls back, or goes on past its commit point.\n"
 	  "Exit: 0 done, 1 rolled back, 2 wrong usage or plan, 3 done with errors, 4 an undo failed,\n"
 	  "5 stopped.\n",
-	  verb_run },
+	  verb_run, "snjdpa" },
+	{ "serve", "[--ipc-name NAME] [--ready-fd N] FILE",
+	  "Be a member of a lockspace that recovers items by plans, as lockstep-agent.conf(5) says.\n"
+	  "  --ipc-name NAME      of the daemon\n"
+	  "  --ready-fd N         write a newline there when the application may begin\n"
+	  "SIGINT and SIGTERM end it. Exit: 0 ended, 1 could not start, 2 wrong configuration, 4 a human\n"
+	  "is needed, 5 the daemon is gone or the node has left the cluster.\n",
+	  verb_serve, "ir" },
+	{ "gate", "FILE",
+	  "Exit 0 when the gate is open, 1 when it is closed or nobody keeps it, 2 when it cannot be told.\n",
+	  verb_gate, "" },
 };
 #define VERBS_COUNT G_N_ELEMENTS(verbs)
 
@@ -236,6 +255,30 @@ static int verb_run(const struct arguments *a)
 	return rc;
 }
 
+/* --- serve ------------------------------------------------------------------------------- */
+
+static int verb_serve(const struct arguments *a)
+{
+	const struct serve_options options = {
+		.config = a->file,
+		.ipc_name = a->ipc_name,
+		.ready_fd = a->has_ready_fd ? (int)a->ready_fd : -1,
+	};
+
+	return serve(&options);
+}
+
+static int verb_gate(const struct arguments *a)
+{
+	int open = gate_is_open(a->file);
+
+	if (open < 0 && open != -ENOENT) {
+		(void)fprintf(stderr, "lockstep-agent: %s: %s\n", a->file, strerror(-open));
+		return EXIT_USAGE;
+	}
+	return open > 0 ? 0 : 1;
+}
+
 /* --- arguments --------------------------------------------------------------------------- */
 
 G_GNUC_PRINTF(2, 3)
@@ -289,8 +332,8 @@ static int number_take(const struct verb *verb, const char *option, uint64_t min
 
 static int option_take(struct arguments *a, const struct verb *verb, int option)
 {
-	if (option != 'h' && verb->run != verb_run) {
-		return usage_error(verb, "takes no options");
+	if (option != 'h' && option != '?' && !strchr(verb->options, option)) {
+		return usage_error(verb, verb->options[0] ? "takes other options" : "takes no options");
 	}
 	switch (option) {
 	case 'h':
@@ -311,6 +354,12 @@ static int option_take(struct arguments *a, const struct verb *verb, int option)
 		return number_take(verb, "max-parallel", 1, PLAN_STEPS_MAX, &a->max_parallel);
 	case 'a':
 		return number_take(verb, "attempt", 0, UINT32_MAX, &a->attempt);
+	case 'i':
+		a->ipc_name = optarg;
+		return -1;
+	case 'r':
+		a->has_ready_fd = true;
+		return number_take(verb, "ready-fd", 0, INT32_MAX, &a->ready_fd);
 	default:
 		(void)fprintf(stderr, "usage: lockstep-agent %s %s\n", verb->name, verb->synopsis);
 		return EXIT_USAGE;
@@ -327,6 +376,8 @@ static int verb_arguments(const struct verb *verb, int argc, char **argv, struct
 		{ "dot", required_argument, NULL, 'd' },
 		{ "max-parallel", required_argument, NULL, 'p' },
 		{ "attempt", required_argument, NULL, 'a' },
+		{ "ipc-name", required_argument, NULL, 'i' },
+		{ "ready-fd", required_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;

@@ -490,3 +490,20 @@ int plan_file_load(const char *path, const struct plan_parameter *parameters,
 	g_free(text);
 	return rc;
 }
+
+bool plan_file_declares(const char *path, const char *name)
+{
+	GKeyFile *file = g_key_file_new();
+	bool declares = false;
+
+	if (g_key_file_load_from_file(file, path, G_KEY_FILE_NONE, NULL)) {
+		char *value = g_key_file_get_value(file, "plan", "parameters", NULL);
+		char **words = g_strsplit_set(value ? value : "", " \t", 0);
+
+		declares = g_strv_contains((const char *const *)words, name);
+		g_strfreev(words);
+		g_free(value);
+	}
+	g_key_file_free(file);
+	return declares;
+}

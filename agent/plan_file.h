@@ -7,6 +7,7 @@
 #ifndef LOCKSTEP_AGENT_PLAN_FILE_H
 #define LOCKSTEP_AGENT_PLAN_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct plan;
@@ -29,5 +30,8 @@ int plan_file_parse(const char *path, const char *text, size_t size,
 /* The same for a file. -ENOENT, -EIO as well, with their sentence. */
 int plan_file_load(const char *path, const struct plan_parameter *parameters,
 		   size_t parameters_count, struct plan **ret, char **ret_errors);
+
+/* Does the file say that its plan has a parameter of that name? */
+bool plan_file_declares(const char *path, const char *name);
 
 #endif
