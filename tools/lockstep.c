@@ -77,6 +77,19 @@ static const struct verb verbs[] = {
 	  "  release                  leave it when nobody else here has created it\n"
 	  "    -f, --force            even if locks remain; twice: even if sessions do\n",
 	  verb_lockspace },
+	{ "libdlm", "run [-s LOCKSPACE]... [--no-tree] [--libdir FOLDER] -- PROGRAM [ARGUMENT...]",
+	  "Run PROGRAM, made for the kernel's DLM, on Lockstep; see lockstep-libdlm(7).\n"
+	  "  -s, --lockspace NAME     it is going to use that one: refuse if the kernel's DLM has it\n"
+	  "      --no-tree            it reads nothing below /sys/kernel/config; needs no root\n"
+	  "      --libdir FOLDER      where our libdlm.so.3 and libdlm_lt.so.3 are\n"
+	  "Exit: PROGRAM's own, 126 it cannot be run, 127 not found.\n",
+	  verb_libdlm },
+	{ "dlm", "ls [-n] [NAME] | lockdump [-M] NAME | status",
+	  "Show what dlm_tool(8) shows, in its words.\n"
+	  "  ls                       lockspaces and their members; -n with lost ones\n"
+	  "  lockdump                 locks of this node; -M those of other nodes, too\n"
+	  "  status                   nodes, and which of them have to be fenced\n",
+	  verb_dlm },
 	{ "fence-ack", "NODE",
 	  "Vouch that NODE (name or number) is down and will not come back with its old locks.\n",
 	  verb_fence_ack },

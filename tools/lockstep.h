@@ -51,6 +51,8 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 int verb_fence_ack(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_digest(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_events(struct cli *cli, const struct verb *verb, int argc, char **argv);
+int verb_dlm(struct cli *cli, const struct verb *verb, int argc, char **argv);
+int verb_libdlm(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_ls(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_lvb(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv);

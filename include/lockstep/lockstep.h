@@ -392,6 +392,10 @@ int lockstep_admin_node_id(struct lockstep_admin *a, const char *name, uint32_t 
 int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *line, void *arg),
 			  void *arg);
 
+/** lockstep_admin_configfs - the folder in which the daemon shows what the kernel's DLM has in configfs, see
+ * lockstep-libdlm(7). -ENOBUFS: @size is too small. */
+int lockstep_admin_configfs(struct lockstep_admin *a, char *ret_path, size_t size);
+
 /** lockstep_admin_stats - counters of the daemon: a word and how often it happened. Those of the cluster
  * protocol begin again at 0 when this node was outside the quorate cluster. Names may come and go with versions. */
 int lockstep_admin_stats(struct lockstep_admin *a,

@@ -332,6 +332,36 @@ int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *lin
 	return list_call(a, IPC_MSG_EVENTS, &query, events_row, &v);
 }
 
+struct text_visit {
+	char *ret;
+	size_t size;
+	bool found;
+};
+
+static int text_row(struct cursor *in, void *arg)
+{
+	struct text_visit *v = arg;
+
+	v->found = true;
+	return ipc_line_decode(in, v->ret, v->size);
+}
+
+int lockstep_admin_configfs(struct lockstep_admin *a, char *ret_path, size_t size)
+{
+	struct ipc_query query = { 0 };
+	char path[IPC_LINE_MAX + 1];
+	struct text_visit v = { path, sizeof(path), false };
+	int error = list_call(a, IPC_MSG_CONFIGFS, &query, text_row, &v);
+
+	if (error == 0 && (!v.found || strlen(path) >= size)) {
+		error = v.found ? -ENOBUFS : -ENOENT;
+	}
+	if (error == 0) {
+		memcpy(ret_path, path, strlen(path) + 1);
+	}
+	return error;
+}
+
 struct stats_visit {
 	int (*visit)(const char *name, uint64_t value, void *arg);
 	void *arg;

@@ -74,6 +74,7 @@ enum ipc_message {
 	IPC_MSG_EVENTS = 41,
 	IPC_MSG_SPACE_STATUS = 42, /* is my created lockspace ready? */
 	IPC_MSG_STATS = 48,        /* counters */
+	IPC_MSG_CONFIGFS = 49,     /* one line, a path */
 };
 
 /* Every message begins with it (version, reserved, tag). Returns 0 or -EBADMSG, and leaves the cursor at

@@ -23,6 +23,7 @@
 #include "lib/base/assert.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/dlm_tree.h"
 #include "plugin/daemon/dump_file.h"
 #include "plugin/daemon/fence_link.h"
 #include "plugin/daemon/image.h"
@@ -165,6 +166,8 @@ void daemon_pump(struct daemon *d)
 			break;
 		}
 		node_flush(d->node);
+		/* Before anybody is told that he, or we, agree to a member. */
+		dlm_tree_update(d->dlm_tree);
 		while (node_action_next(d->node, &a)) {
 			perform(d, &a);
 		}
@@ -246,6 +249,7 @@ static void tick(void *arg)
 		daemon_node_start(d, d->settings->nodeid, &d->settings->nodeid, 1);
 	}
 	trace_files_tick(d->traces, now);
+	dlm_tree_update(d->dlm_tree);
 	stop_poll(d, now);
 }
 

@@ -6,7 +6,8 @@
  *
  *   cluster.c --- quorum_cs.c, order_cpg.c, cluster_info.c          ipc_server.c, ipc_admin.c (ipc_gate.c, ipc_stream.c)
  *        \                                                              /
- *         +---------- daemon.c: node_*(), pump, actions ---------------+--- killer.c, spaces.c, image.c
+ *         +---------- daemon.c: node_*(), pump, actions ---------------+--- killer.c, spaces.c, image.c,
+ *                                                                           dlm_tree.c
  *
  * Whoever has fed the node calls daemon_dirty() (the pump runs at the start of the next loop
  * iteration, so that everything the iteration collects goes out in one message) or
@@ -26,6 +27,7 @@
 struct access_rules;
 struct clients_file;
 struct cluster;
+struct dlm_tree;
 struct fence_link;
 struct images;
 struct ipc_admin;
@@ -61,6 +63,7 @@ struct daemon {
 	struct state_file *state_file;
 	struct trace_files *traces; /* NULL: not wanted */
 	struct clients_file *clients;
+	struct dlm_tree *dlm_tree;
 	struct spaces *spaces;
 	/* NULL while the daemon waits for Corosync or for the clients of a predecessor. */
 	struct node *node;

@@ -21,6 +21,7 @@
 #include "lib/ipc/ipc.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/dlm_tree.h"
 #include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_admin.h"
 #include "plugin/daemon/ipc_gate.h"
@@ -338,6 +339,16 @@ static void stats_answer(struct daemon *d, struct page *p)
 	}
 }
 
+static void configfs_answer(struct daemon *d, struct page *p)
+{
+	char path[IPC_LINE_MAX + 1];
+
+	dlm_tree_path(d, path, sizeof(path));
+	if (page_row(p)) {
+		ipc_line_encode(path, p->out);
+	}
+}
+
 static void rows_answer(struct ipc_admin *a, const struct admin *admin, int32_t id,
 			const struct ipc_query *query)
 {
@@ -364,6 +375,8 @@ static void rows_answer(struct ipc_admin *a, const struct admin *admin, int32_t 
 		error = blockers_answer(d, info.engine, query, &p);
 	} else if (id == IPC_MSG_STATS) {
 		stats_answer(d, &p);
+	} else if (id == IPC_MSG_CONFIGFS) {
+		configfs_answer(d, &p);
 	} else {
 		events_answer(&p);
 	}
@@ -499,10 +512,12 @@ static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, c
 	case IPC_MSG_BLOCKERS:
 	case IPC_MSG_EVENTS:
 	case IPC_MSG_STATS:
+	case IPC_MSG_CONFIGFS:
 		rows_answer(a, admin, id, &query);
 		return;
 	default:
 		result.error = (uint32_t)verb(a, admin, id, &query, &result);
+		dlm_tree_update(a->daemon->dlm_tree);
 		ipc_result_encode(&result, &a->out);
 		if (a->daemon->node) {
 			daemon_dirty(a->daemon);

@@ -27,6 +27,7 @@
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
+#include "plugin/daemon/dlm_tree.h"
 #include "plugin/daemon/fence_link.h"
 #include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/ipc_admin.h"
@@ -340,6 +341,9 @@ static int parts_open(struct daemon *d)
 		return failed("cannot use", s->trace_dir, rc);
 	}
 	rc = clients_file_open(d, &d->clients);
+	if (rc == 0) {
+		rc = dlm_tree_open(d, &d->dlm_tree);
+	}
 	if (rc != 0) {
 		return failed("cannot use", s->run_dir, rc);
 	}
@@ -360,6 +364,7 @@ static void parts_close(struct daemon *d)
 	d->fence = fence_link_free(d->fence);
 	d->cluster = cluster_free(d->cluster);
 	d->clients = clients_file_free(d->clients);
+	d->dlm_tree = dlm_tree_free(d->dlm_tree);
 	d->state_file = state_file_free(d->state_file);
 	d->traces = trace_files_free(d->traces);
 	d->killer = killer_free(d->killer);

@@ -10,6 +10,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/list.h"
 #include "lib/base/text.h"
+#include "plugin/daemon/dlm_tree.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/node/node.h"
@@ -138,6 +139,11 @@ int spaces_create(struct spaces *s, struct node *n, const char *name,
 	if (!spaces_name_valid(name) || want->lvb_len > LOCKSTEP_LVB_MAX ||
 	    want->lvb_len % 8 != 0) {
 		return EINVAL;
+	}
+	if (!space && dlm_tree_kernel_has(name)) {
+		qb_log(LOG_ERR, "lockspace \"%s\" is not joined: the kernel's DLM has one of that name on this node (/sys/kernel/dlm), and the two would not exclude each other",
+		       name);
+		return EBUSY;
 	}
 	if (!n && space && want->flags & LOCKSTEP_LSFL_NEWEXCL) {
 		return EEXIST;

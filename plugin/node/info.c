@@ -363,6 +363,37 @@ size_t node_space_members(const struct node *n, const char *space, struct node_m
 	return count;
 }
 
+static uint64_t mark_mix(uint64_t mark, uint64_t value)
+{
+	mark = (mark ^ value) * 0x9e3779b97f4a7c15u;
+	return mark ^ mark >> 32;
+}
+
+uint64_t node_membership_mark(const struct node *n)
+{
+	uint64_t mark = n->config.incarnation;
+
+	list_for_each(space_item, &n->spaces) {
+		const struct space *s = list_entry(space_item, struct space, item);
+
+		for (const char *c = s->name; *c; c++) {
+			mark = mark_mix(mark, (unsigned char)*c);
+		}
+		mark = mark_mix(mark, s->leaving ? 0x1000 : 0x2000);
+		list_for_each(item, &s->members) {
+			const struct member *m = list_entry(item, struct member, item);
+
+			mark = mark_mix(mark, (uint64_t)m->nodeid << 2 |
+						      (m->carrier || !view_ghost(s, m) ? 1 : 2));
+		}
+		list_for_each(item, &s->lost_members) {
+			mark = mark_mix(mark, (uint64_t)list_entry(item, struct lost, item)->nodeid
+						      << 2 | 3);
+		}
+	}
+	return mark;
+}
+
 bool node_space_member_lost(const struct node *n, const char *space, uint32_t nodeid,
 			    uint64_t incarnation)
 {

@@ -426,6 +426,9 @@ bool node_space_info_find(const struct node *n, const char *space, struct node_s
 /* Members and lost members, by nodeid; returns how many there are, fills at most @max. */
 size_t node_space_members(const struct node *n, const char *space, struct node_member_info *ret,
 			  size_t max);
+/* Cheap: another number (but for chance) when there are other lockspaces, or node_space_members() names
+ * others. */
+uint64_t node_membership_mark(const struct node *n);
 bool node_space_member_lost(const struct node *n, const char *space, uint32_t nodeid,
 			    uint64_t incarnation);
 /* Checks the node's own invariants and its engines'. NULL, or a static sentence. */

@@ -473,6 +473,11 @@ static void administration_works(void **state)
 	assert_int_equal(lockstep_admin_space_release(a, "never", 0), -ENOENT);
 	assert_int_equal(lockstep_admin_space_release(a, "adm", 3), -EINVAL);
 	assert_int_equal(lockstep_admin_events(a, lines_count, &count), 0);
+	char path[512];
+
+	assert_int_equal(lockstep_admin_configfs(a, path, 4), -ENOBUFS);
+	assert_int_equal(lockstep_admin_configfs(a, path, sizeof(path)), 0);
+	assert_non_null(strstr(path, "/configfs"));
 	lockstep_admin_close(a);
 	lockstep_close(s);
 	test_free(l1);
