@@ -21,11 +21,6 @@
 /* Clocks of two nodes agree that well; see completed_before(). */
 #define CLOCKS_MS 2000
 
-static bool mutated(const struct node *n, uint32_t bit)
-{
-	return (n->config.fence_mutations & bit) != 0;
-}
-
 struct fence_node *fencing_find(const struct node *n, uint32_t nodeid)
 {
 	list_for_each(item, &n->fence_nodes) {
@@ -180,10 +175,10 @@ static bool ignored(struct node *n, const struct node_fence_result *r)
 		return ignore(n, r, "it is this node");
 	}
 	if (r->action != NODE_FENCE_OFF && r->action != NODE_FENCE_REBOOT &&
-	    !mutated(n, NODE_FENCE_MUTATE_ACTION)) {
+	    !node_mutated(n, NODE_FENCE_MUTATE_ACTION)) {
 		return true; /* nobody was switched off */
 	}
-	if (r->by_itself && !mutated(n, NODE_FENCE_MUTATE_ITSELF)) {
+	if (r->by_itself && !node_mutated(n, NODE_FENCE_MUTATE_ITSELF)) {
 		return ignore(n, r, "that node has done it itself");
 	}
 	if (r->manual && !n->config.fence_confirmed) {
@@ -223,20 +218,20 @@ void node_fence_result(struct node *n, const struct node_fence_result *r)
 {
 	struct fence_node *f = fencing_get(n, r->nodeid);
 	uint32_t flags = r->manual ? WIRE_FENCE_MANUAL : 0;
-	bool old = mutated(n, NODE_FENCE_MUTATE_OLD);
+	bool old = node_mutated(n, NODE_FENCE_MUTATE_OLD);
 	uint64_t last = f->processes_count > 0 ? f->processes[f->processes_count - 1] : 0;
 	bool late = completed_before(f, r);
 	bool now = n->fence_ring_mark != 0 && r->mark >= n->fence_ring_mark && fencing_ring_ok(n) && !late;
 
 	f->busy = false;
-	if (!r->success && !mutated(n, NODE_FENCE_MUTATE_FAILED)) {
+	if (!r->success && !node_mutated(n, NODE_FENCE_MUTATE_FAILED)) {
 		(void)base_format(f->error, sizeof(f->error), "%s", r->text ? r->text : "failed");
 		return;
 	}
 	if (ignored(n, r) || !n->order_up || !n->daemons_joined) {
 		return;
 	}
-	if (now || mutated(n, NODE_FENCE_MUTATE_SLOW)) {
+	if (now || node_mutated(n, NODE_FENCE_MUTATE_SLOW)) {
 		flags |= WIRE_FENCE_NODE;
 	}
 	bool counts = last != 0 && ((r->mark >= f->mark && !late) || old);
@@ -274,7 +269,7 @@ static void done_receive(struct node *n, uint32_t by, const struct wire_body *b)
 	}
 	fencing_ask_done(f, b->incarnation);
 	if ((b->flags & WIRE_FENCE_NODE) && !daemons_present(n, b->nodeid) &&
-	    ((b->key == ring_key(n) && fencing_ring_ok(n)) || mutated(n, NODE_FENCE_MUTATE_SLOW))) {
+	    ((b->key == ring_key(n) && fencing_ring_ok(n)) || node_mutated(n, NODE_FENCE_MUTATE_SLOW))) {
 		node_log(n, 5, "node %u is off%s, says node %u", b->nodeid, manual, by);
 		daemons_vouched(n, b->nodeid);
 	}
@@ -282,7 +277,7 @@ static void done_receive(struct node *n, uint32_t by, const struct wire_body *b)
 
 void fencing_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b)
 {
-	if (by == b->nodeid && !mutated(n, NODE_FENCE_MUTATE_ITSELF)) {
+	if (by == b->nodeid && !node_mutated(n, NODE_FENCE_MUTATE_ITSELF)) {
 		n->counters[COUNTER_FENCE_IGNORED]++;
 		return; /* R-COND-5: never on the word of that node */
 	}
@@ -324,10 +319,10 @@ bool fencing_settled(const struct space *s, const struct lost *l)
 	if (!f) {
 		return false;
 	}
-	if (f->fenced != 0 && mutated(n, NODE_FENCE_MUTATE_NODE)) {
+	if (f->fenced != 0 && node_mutated(n, NODE_FENCE_MUTATE_NODE)) {
 		return true;
 	}
-	if (there != 0 && there != process && mutated(n, NODE_FENCE_MUTATE_REJOIN)) {
+	if (there != 0 && there != process && node_mutated(n, NODE_FENCE_MUTATE_REJOIN)) {
 		return true;
 	}
 	if (index < 0) {

@@ -57,14 +57,14 @@ void node_fence_answer(struct node *n, uint64_t token, const char *error);
 /* One line for status: what counts as fencing here, and whether it works. */
 void node_fence_text(const struct node *n, char *ret, size_t size);
 
-/* Bits of node_config.fence_mutations: as node_config.mutations. */
-#define NODE_FENCE_MUTATE_OLD    0x01u /* a fencing asked for before the node came counts (R-COND-5) */
-#define NODE_FENCE_MUTATE_ACTION 0x02u /* unfencing counts */
-#define NODE_FENCE_MUTATE_FAILED 0x04u /* a fencing that failed counts */
-#define NODE_FENCE_MUTATE_NODE   0x08u /* a fencing counts for whatever runs on that node later (R-REC-6) */
-#define NODE_FENCE_MUTATE_ITSELF 0x10u /* the word of the node itself counts */
-#define NODE_FENCE_MUTATE_SLOW   0x20u /* the slow way takes a fencing asked for in any view (R-VIEW-2) */
-#define NODE_FENCE_MUTATE_ANSWER 0x40u /* a request that was answered counts, whatever it was merged with */
-#define NODE_FENCE_MUTATE_REJOIN 0x80u /* any other process of the node counts as a clean rejoin (R-COND-3) */
+/* Bits of node_config.mutations, which begin at the other end. */
+#define NODE_FENCE_MUTATE_OLD    (1ull << 56) /* one asked for before the node came counts (R-COND-5) */
+#define NODE_FENCE_MUTATE_ACTION (1ull << 57) /* unfencing counts */
+#define NODE_FENCE_MUTATE_FAILED (1ull << 58) /* a fencing that failed counts */
+#define NODE_FENCE_MUTATE_NODE   (1ull << 59) /* one counts for whatever runs there later (R-REC-6) */
+#define NODE_FENCE_MUTATE_ITSELF (1ull << 60) /* the word of the node itself counts */
+#define NODE_FENCE_MUTATE_SLOW   (1ull << 61) /* the slow way takes one asked for in any view (R-VIEW-2) */
+#define NODE_FENCE_MUTATE_ANSWER (1ull << 62) /* a request that was answered counts, merged or not */
+#define NODE_FENCE_MUTATE_REJOIN (1ull << 63) /* any other process is a clean rejoin (R-COND-3) */
 
 #endif

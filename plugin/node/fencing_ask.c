@@ -272,8 +272,7 @@ void node_fence_answer(struct node *n, uint64_t token, const char *error)
 			(void)base_format(f->error, sizeof(f->error), "%s", error);
 			node_log(n, 3, "the fencing of node %u that was asked for here failed: %s",
 				 f->nodeid, error);
-		} else if ((n->config.fence_mutations & NODE_FENCE_MUTATE_ANSWER) &&
-			   f->processes_count > 0) {
+		} else if (node_mutated(n, NODE_FENCE_MUTATE_ANSWER) && f->processes_count > 0) {
 			body.incarnation = f->processes[f->processes_count - 1];
 			daemons_send(n, WIRE_FENCE_DONE, &body);
 		}

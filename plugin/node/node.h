@@ -93,7 +93,6 @@ struct node_config {
 	uint32_t lost_timeout_ms;       /* with NODE_FENCING_NONE, 60000 */
 	/* Test switches: a set bit removes one safety rule (the simulator must then find it). 0. */
 	uint64_t mutations;
-	uint32_t fence_mutations; /* NODE_FENCE_MUTATE_* */
 };
 
 /* Bits of node_config.mutations. */

@@ -63,6 +63,14 @@ static const struct {
 	{ "no-numbers", NODE_MUTATE_NO_NUMBERS },
 	{ "confirm-any", NODE_MUTATE_CONFIRM_ANY },
 	{ "level-any", NODE_MUTATE_LEVEL_ANY },
+	{ "fence-old", NODE_FENCE_MUTATE_OLD },
+	{ "fence-action", NODE_FENCE_MUTATE_ACTION },
+	{ "fence-failed", NODE_FENCE_MUTATE_FAILED },
+	{ "fence-node", NODE_FENCE_MUTATE_NODE },
+	{ "fence-itself", NODE_FENCE_MUTATE_ITSELF },
+	{ "fence-slow", NODE_FENCE_MUTATE_SLOW },
+	{ "fence-answer", NODE_FENCE_MUTATE_ANSWER },
+	{ "fence-rejoin", NODE_FENCE_MUTATE_REJOIN },
 };
 
 static uint64_t arg_first = 1;
@@ -131,7 +139,7 @@ static void aborted(int sig)
 static void usage(FILE *f)
 {
 	(void)fputs("usage: lockstep-sim [--seeds A..B | --seed S] [--nodes N] [--verbose] [--quiet]\n"
-		    "                    [--keep-going] [--lines N] [--mutate NAME]... [--max-steps N]\n"
+		    "                    [--fencing] [--keep-going] [--lines N] [--mutate NAME]... [--max-steps N]\n"
 		    "                    [--jobs N] [--cover] [--only FAULT]... [--without N,N...] [--clients N]\n"
 		    "                    [--cpgtrace DIR]\n"
 		    "mutations:",
@@ -203,6 +211,7 @@ static bool parse(int argc, char **argv)
 		{ "max-steps", required_argument, NULL, 'x' }, { "jobs", required_argument, NULL, 'j' },
 		{ "cover", no_argument, NULL, 'c' },	    { "only", required_argument, NULL, 'o' },
 		{ "without", required_argument, NULL, 'w' }, { "clients", required_argument, NULL, 'C' },
+		{ "fencing", no_argument, NULL, 'f' },
 		{ "cpgtrace", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
 	};
 	int o;
@@ -236,6 +245,9 @@ static bool parse(int argc, char **argv)
 			if (!parse_mutation(optarg)) {
 				return false;
 			}
+			break;
+		case 'f':
+			arg_options.fencing = true;
 			break;
 		case 't':
 			arg_cpgtrace = optarg;

@@ -74,6 +74,10 @@ static void node_make(struct simnode *s)
 		.chunk_window = s->w->config.chunk_window,
 		.replay_bytes = s->w->config.replay_bytes,
 		.image_stall_ms = s->w->config.image_stall_ms,
+		.fencing = s->w->config.fencing ? NODE_FENCING_PACEMAKER : NODE_FENCING_MANUAL,
+		.fence_request = true,
+		.fence_startup = s->w->config.fence_startup,
+		.fence_request_delay_ms = s->w->config.fence_request_delay_ms,
 	};
 
 	for (unsigned int i = 0; i < s->w->config.cpg.hosts; i++) {
@@ -87,6 +91,7 @@ static void node_make(struct simnode *s)
 	s->groups_count = 0;
 	s->images = NULL;
 	s->again = false;
+	fencing_node_new(s->w, s->host);
 }
 
 void simnode_start(struct simnode *s, uint32_t spaces)
@@ -449,6 +454,7 @@ static void act(struct simnode *s, const struct node_action *act)
 		break;
 	case NODE_ACTION_FENCE_MARK:
 	case NODE_ACTION_FENCE:
+		fencing_action(s->w, s->host, act);
 		break;
 	case NODE_ACTION_AGAIN:
 		s->again = true;
@@ -519,6 +525,28 @@ static void request_ack(struct simnode *s, const struct request *r)
 	}
 }
 
+static void request_fence(struct simnode *s, const struct request *r)
+{
+	switch (r->fence) {
+	case FENCE_LINK:
+		node_fence_link(s->node, r->yes, "simulated");
+		break;
+	case FENCE_BUSY:
+		node_fence_busy(s->node, r->nodeid, r->yes);
+		break;
+	case FENCE_RESULT:
+		story_tell(s->w, "node %u: hears of a fencing of %u: action %d, success %d, asked after mark %llu",
+			   s->host + 1, r->result.nodeid, (int)r->result.action, r->result.success,
+			   (unsigned long long)r->result.mark);
+		node_fence_result(s->node, &r->result);
+		break;
+	case FENCE_ANSWER:
+		story_tell(s->w, "node %u: its request to fence is over: %d", s->host + 1, r->yes);
+		node_fence_answer(s->node, r->token, r->yes ? NULL : "simulated failure");
+		break;
+	}
+}
+
 static void request_do(struct simnode *s, const struct request *r)
 {
 	char busy[LOCKSTEP_SPACE_MAX + 1] = "";
@@ -570,6 +598,9 @@ static void request_do(struct simnode *s, const struct request *r)
 		break;
 	case REQUEST_IMAGE:
 		image_feed(s, r->image);
+		break;
+	case REQUEST_FENCE:
+		request_fence(s, r);
 		break;
 	}
 }

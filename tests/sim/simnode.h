@@ -33,6 +33,7 @@ struct request {
 		REQUEST_STOP,
 		REQUEST_ACK,
 		REQUEST_IMAGE,
+		REQUEST_FENCE,
 	} type;
 	struct request *next;
 	node_conn conn;
@@ -44,6 +45,10 @@ struct request {
 	uint64_t reserved;
 	uint32_t nodeid;        /* ACK */
 	unsigned int force;
+	enum { FENCE_LINK, FENCE_BUSY, FENCE_RESULT, FENCE_ANSWER } fence; /* FENCE: which */
+	struct node_fence_result result; /* FENCE_RESULT */
+	bool yes;               /* FENCE_LINK: up; FENCE_BUSY; FENCE_ANSWER: success */
+	uint64_t token;         /* FENCE_ANSWER */
 	uint64_t image;         /* IMAGE: something has come through its pipe */
 };
 

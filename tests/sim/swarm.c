@@ -69,6 +69,12 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->image_fail_per_mille = prng_chance(&r, 300) ? 200 : 0;
 	/* Some clusters are being upgraded, and back. */
 	c->old_per_mille = prng_chance(&r, 250) ? (unsigned int)prng_range(&r, 100, 900) : 0;
+	c->fencing = prng_chance(&r, 400) || options->fencing;
+	c->fence_startup = prng_chance(&r, 300);
+	c->fence_request_delay_ms = (uint32_t)prng_scale(&r, 1, 3000);
+	c->fence_late_us_max = (uint32_t)prng_scale(&r, 1000, 8000000);
+	c->fence_fail_per_mille = prng_chance(&r, 500) ? (unsigned int)prng_range(&r, 100, 700) : 0;
+	c->fence_deaf_per_mille = prng_chance(&r, 300) ? (unsigned int)prng_range(&r, 1, 100) : 0;
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)
@@ -186,9 +192,10 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	}
 	config_tell(w, &faults, faults_us);
 	admin_init(w);
+	fencer_init(w);
 	if (faults.network_only || prng_chance(&w->prng, 900)) {
 		/* (With fencing, two lockspaces may each be lost on another node, and both are fenced.) */
-		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only &&
+		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only && !config.fencing &&
 				     (config.spaces == 1 || config.on_lost == NODE_ON_LOST_KILL);
 	}
 	end = world_now(w) + faults_us;

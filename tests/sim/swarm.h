@@ -21,6 +21,7 @@ struct swarm_options {
 	uint64_t steps_max;   /* 0: no bound */
 	uint32_t faults;      /* bits of enum sim_fault: only these kinds, often; 0: as drawn */
 	unsigned int clients; /* per host at most; 0: as drawn */
+	bool fencing;         /* always through a fencing device; else as drawn */
 	bool masked[SWARM_FAULTS_MAX]; /* faults left out, by their number in the run */
 };
 

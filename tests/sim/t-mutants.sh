@@ -15,6 +15,10 @@ caught() { # mutation last-seed [fault...]
 	only=
 	# An older state goes on when all others are gone: likeliest with two nodes.
 	[ "$rule" != no-raise ] || only="--nodes 2"
+	case $rule in
+	fence-any) ;;
+	fence-*) only="--fencing" ;;
+	esac
 	for fault in "$@"; do
 		only="$only --only $fault"
 	done
@@ -42,6 +46,14 @@ caught foreign-stays 200
 caught early-growth 1000 CUT_AT FLAP FAST_RESTART
 caught no-numbers 100 SWALLOW
 caught no-raise 2000 FREEZE CRASH
+
+# What fencing devices do, and do not.
+caught fence-old 3000
+caught fence-action 3000
+caught fence-failed 3000
+caught fence-node 3000
+caught fence-itself 3000
+caught fence-slow 3000
 
 # Caught by some seeds of some builds only, far apart: stable-held (76), no-quorum (981), no-lvb-mark (818).
 # No violation was found without these. For some there is an argument why others cover them ("Second lines"), which is

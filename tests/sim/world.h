@@ -16,6 +16,7 @@
 #include "tests/sim/clients.h"
 #include "tests/sim/cpgmodel.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/fencing.h"
 #include "tests/sim/prng.h"
 #include "tests/sim/simnode.h"
 #include "tests/sim/story.h"
@@ -87,6 +88,12 @@
 	X(CLOCK_JUMP, "jumps of a wall clock")                                                     \
 	X(CLIENT_STOP, "clients stopped for a while")                                              \
 	X(DONOR_HIT, "donors or joiners hit during a transfer")                                    \
+	X(FENCED, "fencings that switched a machine off")                                         \
+	X(FENCED_LATE, "fencings reported after the machine was up again")                        \
+	X(FENCE_FAILED, "fencings that failed")                                                    \
+	X(FENCE_MERGED, "requests merged with a fencing that was going on")                       \
+	X(FENCE_ASKED, "fencings asked for by a daemon")                                          \
+	X(FENCE_USELESS, "unfencings and fencings by the node itself")                            \
 	X(CORRUPTED, "replicas changed behind the node's back")                                   \
 	X(DUMP, "dumps of replicas that differ")                                                   \
 	X(OLD_DAEMON, "daemons of an older feature level started")                                 \
@@ -132,6 +139,13 @@ struct world_config {
 	uint32_t image_us_max; /* from one read of an image's pipe to the next */
 	unsigned int image_fail_per_mille;
 	uint32_t image_stall_ms;
+	/* Fencing through something like Pacemaker. */
+	bool fencing;
+	bool fence_startup;
+	uint32_t fence_request_delay_ms;
+	uint32_t fence_late_us_max;    /* from the cut of the power to the report */
+	unsigned int fence_fail_per_mille;
+	unsigned int fence_deaf_per_mille; /* the way to the fencer is down, and what it said lost */
 };
 
 /* Counters of node objects, summed by name. */
@@ -155,6 +169,7 @@ struct world {
 	unsigned int clients_count;
 	struct checker checker;
 	struct admin admin;
+	struct fencer fencer;
 	uint64_t conn_next;
 	uint64_t partitions; /* so far; the last one is healed, not an earlier one */
 	unsigned int faults_count; /* chances for a fault so far */
