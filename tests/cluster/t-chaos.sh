@@ -5,7 +5,7 @@
 # with a witness outside of Lockstep, that nobody else holds them.  No violation, and after each round of faults
 # everything gets well and every worker is served again.
 #
-#	make chaos [SEED=N] [SECONDS=600]
+#	make chaos [SEED=N] [TIME=600]
 #
 # The seed decides which faults come in which order; when they hit, real time decides.
 # Rules: R-REC-7, R-STAB-2, R-MEM-6, R-PROC-7, R-LOST-1, R-COND-4, R-COND-5, R-TOK-1.
@@ -193,7 +193,7 @@ nothing_left() {
 # ------------------------------------------------------------------------------ the run
 
 sandbox_up --fence --nodes "$nodes" --lockstep-conf "$tmp/lockstep.conf"
-diag "seed $seed, $seconds s of faults; again: make chaos SEED=$seed SECONDS=$seconds"
+diag "seed $seed, $seconds s of faults; again: make chaos SEED=$seed TIME=$seconds"
 started=$(date +%s)
 faults=0
 helped=0
