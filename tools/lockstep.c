@@ -34,7 +34,7 @@ static const struct verb verbs[] = {
 	  "      --contended          only of resources that somebody waits for\n"
 	  "      --wide               more columns\n"
 	  "      --json               as JSON\n"
-	  "      --watch[=SECONDS]    again and again (default: every 2 s)\n"
+	  "      --watch[=SECONDS]    again when something has changed, at most every SECONDS (1)\n"
 	  "      --count N            end after N times\n",
 	  verb_locks },
 	{ "status", "[--summary | --json]",
@@ -44,9 +44,8 @@ static const struct verb verbs[] = {
 	  verb_status },
 	{ "explain", "[-s LOCKSPACE] [--json] NAME",
 	  "Say who holds NAME, who waits for whom, and what the cluster waits for.\n", verb_explain },
-	{ "trace", "[-s LOCKSPACE] [-i SECONDS] [-n COUNT] [--json] NAME",
-	  "Write a line for everything that is seen to happen to NAME.\n"
-	  "  -i, --interval SECONDS   how often to look (default 0.1); what is faster is missed\n"
+	{ "trace", "[-s LOCKSPACE] [-n COUNT] [--json] NAME",
+	  "Write a line for everything that happens to NAME.\n"
 	  "  -n, --count COUNT        end after so many lines\n",
 	  verb_trace },
 	{ "lvb", "get [-s LOCKSPACE] [--hex | --raw | --json] NAME |\n"

@@ -132,6 +132,8 @@ int output_end(void);
 int space_list(struct cli *cli, struct lockstep_admin *a);
 /* A node's number by its name, or number; 0 or an exit code, said. */
 int node_find(struct lockstep_admin *a, const char *name, uint64_t *ret_nodeid);
+/* Sleeps until a subscription has something; 0 or a negative errno. */
+int changes_wait(const struct lockstep_admin *a);
 /* A listing of one lockspace failed; the exit code, said. */
 int list_failed(struct cli *cli, int error);
 

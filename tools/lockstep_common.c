@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,6 +61,13 @@ int list_failed(struct cli *cli, int error)
 		return EXIT_FAILED;
 	}
 	return fail(error, "lockspace \"%s\"", cli->space);
+}
+
+int changes_wait(const struct lockstep_admin *a)
+{
+	struct pollfd p = { .fd = lockstep_admin_fd(a), .events = POLLIN };
+
+	return poll(&p, 1, -1) < 0 && errno != EINTR ? -errno : 0;
 }
 
 int node_find(struct lockstep_admin *a, const char *name, uint64_t *ret_nodeid)

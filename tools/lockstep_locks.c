@@ -15,7 +15,7 @@
 #include "tools/lockstep.h"
 
 #define TEXT_MAX 256
-#define WATCH_MS 2000
+#define WATCH_MS 1000
 #define WATCH_MS_MIN 100
 
 enum {
@@ -161,6 +161,32 @@ static void watch_title(const struct locks *l)
 		     l->cli->space);
 }
 
+static int change_seen(const struct lockstep_change *change, void *arg)
+{
+	bool *seen = arg;
+
+	/* The answer to the subscription itself is no change. */
+	*seen |= change->kind == LOCKSTEP_CHANGE_LOCK || change->kind == LOCKSTEP_CHANGE_GONE ||
+		 (change->kind == LOCKSTEP_CHANGE_AGAIN && change->missed > 0);
+	return 0;
+}
+
+/* Not sooner than wanted, and until something has changed. */
+static int change_await(struct locks *l, struct lockstep_admin *a)
+{
+	bool seen = false;
+	int error = 0;
+
+	sleep_ms(l->watch_ms);
+	while (error == 0 && !seen) {
+		error = changes_wait(a);
+		if (error == 0) {
+			error = lockstep_admin_changes(a, change_seen, &seen);
+		}
+	}
+	return error ? list_failed(l->cli, error) : EXIT_OK;
+}
+
 static int locks_run(struct locks *l)
 {
 	struct lockstep_admin *a;
@@ -172,15 +198,21 @@ static int locks_run(struct locks *l)
 	if (l->node) {
 		code = node_find(a, l->node, &l->nodeid);
 	}
+	if (code == EXIT_OK && l->watch_ms) {
+		int error = lockstep_admin_subscribe(a, l->cli->space, l->one ? l->name : NULL,
+						     l->name_len);
+
+		code = error ? list_failed(l->cli, error) : EXIT_OK;
+	}
 	for (uint64_t round = 0; code == EXIT_OK;) {
 		if (l->watch_ms && !l->cli->json) {
 			watch_title(l);
 		}
 		code = list_once(l, a);
-		if (!l->watch_ms || ++round == l->count) {
+		if (code != EXIT_OK || !l->watch_ms || ++round == l->count) {
 			break;
 		}
-		sleep_ms(l->watch_ms);
+		code = change_await(l, a);
 	}
 	lockstep_admin_close(a);
 	return code;

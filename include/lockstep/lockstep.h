@@ -371,6 +371,35 @@ int lockstep_admin_blockers(struct lockstep_admin *a, const char *space, uint32_
 			    uint32_t lkid,
 			    int (*visit)(const struct lockstep_blocker *b, void *arg), void *arg);
 
+/** What a struct lockstep_change is about. */
+enum lockstep_change_kind {
+	LOCKSTEP_CHANGE_LOCK = 1,    /* a lock as it is now: new, queued, granted, converted */
+	LOCKSTEP_CHANGE_GONE = 2,    /* a lock as it was last: released, withdrawn, refused */
+	LOCKSTEP_CHANGE_SPACE = 3,   /* the lockspace is now in @state; "gone": this node has left it */
+	LOCKSTEP_CHANGE_AGAIN = 4,   /* what was told before is void: look again. @missed changes were thrown away */
+	LOCKSTEP_CHANGE_CURRENT = 5, /* between AGAIN and this one stand all locks of the name subscribed to; @missed: but so many */
+};
+
+/** struct lockstep_change - something that has happened in a lockspace */
+struct lockstep_change {
+	int kind;
+	uint64_t time_ms; /* wall clock of this node when it learned of it, since the epoch */
+	uint64_t missed;
+	char state[32];   /* as in lockstep_space_info */
+	struct lockstep_lock_info lock; /* of LOCK and GONE */
+};
+
+/** lockstep_admin_subscribe - be told what changes in @space, or with the lock @name of it (NULL: all), from now on and
+ * in the order in which this node applies it; a second subscription replaces the first. The first change is AGAIN. Whoever
+ * reads too slowly is told so by another AGAIN and misses what was between. -EACCES; -ENOENT: no such lockspace here; -EUSERS: too many subscriptions. */
+int lockstep_admin_subscribe(struct lockstep_admin *a, const char *space, const void *name, size_t name_len);
+/** lockstep_admin_fd - readable when lockstep_admin_changes() has something, and when the daemon is gone. */
+int lockstep_admin_fd(const struct lockstep_admin *a);
+/** lockstep_admin_changes - shows what has come; never waits. 0, what @visit returned other than 0 (what came along with that
+ * change is not shown any more), or -ENOTCONN. @visit must not use @a. */
+int lockstep_admin_changes(struct lockstep_admin *a,
+			   int (*visit)(const struct lockstep_change *change, void *arg), void *arg);
+
 /** lockstep_admin_space_create - join a lockspace on this node, creating it in the cluster if needed; one more on its create count. Returns when this node has
  * its state or after options->timeout_ms (-ETIMEDOUT: it goes on trying). */
 int lockstep_admin_space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,

@@ -309,6 +309,61 @@ int lockstep_admin_blockers(struct lockstep_admin *a, const char *space, uint32_
 	return error ? error : list_call(a, IPC_MSG_BLOCKERS, &query, blockers_row, &v);
 }
 
+/* --- subscription ------------------------------------------------------------------------ */
+
+int lockstep_admin_subscribe(struct lockstep_admin *a, const char *space, const void *name, size_t name_len)
+{
+	struct ipc_query query = { 0 };
+	struct ipc_result result;
+	int error = space_set(&query, space);
+
+	if (error || name_len > LOCKSTEP_NAME_MAX) {
+		return -EINVAL;
+	}
+	if (name) {
+		query.has_name = true;
+		query.name_len = (uint8_t)name_len;
+		memcpy(query.name, name, name_len);
+	}
+	return verb_call(a, IPC_MSG_SUBSCRIBE, &query, transport_deadline(a->timeout_ms), &result);
+}
+
+int lockstep_admin_fd(const struct lockstep_admin *a)
+{
+	return transport_fd(a->transport);
+}
+
+int lockstep_admin_changes(struct lockstep_admin *a,
+			   int (*visit)(const struct lockstep_change *change, void *arg), void *arg)
+{
+	for (;;) {
+		const uint8_t *body;
+		uint32_t tag;
+		size_t size;
+		int result = transport_event(a->transport, &body, &size);
+
+		if (result == -EAGAIN) {
+			return transport_wait(a->transport, 0) == -ENOTCONN ? -ENOTCONN : 0;
+		}
+		struct cursor in = cursor_make(body, size);
+
+		if (result == 0) {
+			result = ipc_tag_decode(&in, &tag);
+		}
+		while (result == 0 && !cursor_end(&in)) {
+			struct lockstep_change change;
+
+			result = ipc_change_decode(&in, &change);
+			if (result == 0) {
+				result = visit(&change, arg);
+			}
+		}
+		if (result) {
+			return result;
+		}
+	}
+}
+
 struct events_visit {
 	int (*visit)(const char *line, void *arg);
 	void *arg;

@@ -52,6 +52,7 @@ struct buf;
 #define IPC_PACK_MAX 1024 /* rows of a SUBMIT, its answer, an event message */
 #define IPC_SUBMIT_ROW_MAX (24 + 2 + LOCKSTEP_NAME_MAX + 2 + LOCKSTEP_LVB_MAX)
 #define IPC_EVENT_ROW_MAX (24 + 2 + LOCKSTEP_LVB_MAX)
+#define IPC_CHANGE_ROW_MAX (20 + sizeof(struct lockstep_change)) /* bytes of the wire are no more than those of the struct */
 
 /* libqb ids; assigned once. */
 enum ipc_message {
@@ -73,6 +74,7 @@ enum ipc_message {
 	IPC_MSG_NODE_ID = 40,
 	IPC_MSG_EVENTS = 41,
 	IPC_MSG_SPACE_STATUS = 42, /* is my created lockspace ready? */
+	IPC_MSG_SUBSCRIBE = 43, /* changes come as IPC_EVENT; a second one replaces the first */
 	IPC_MSG_STATS = 48,        /* counters */
 	IPC_MSG_CONFIGFS = 49,     /* one line, a path */
 };
@@ -304,6 +306,11 @@ void ipc_lock_encode(const struct lockstep_lock_info *row, struct buf *out);
 int ipc_lock_decode(struct cursor *in, struct lockstep_lock_info *ret);
 void ipc_blocker_encode(const struct lockstep_blocker *row, struct buf *out);
 int ipc_blocker_decode(struct cursor *in, struct lockstep_blocker *ret);
+/* One row of an event of the administration service, a pack.
+ *
+ *   kind u8 | reserved u8[3] | time_ms u64 | missed u64 | state text | lock, or one with nothing in it */
+void ipc_change_encode(const struct lockstep_change *row, struct buf *out);
+int ipc_change_decode(struct cursor *in, struct lockstep_change *ret);
 #define IPC_LINE_MAX 512 /* bytes of one text line; longer ones are cut */
 void ipc_line_encode(const char *line, struct buf *out);
 int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size);

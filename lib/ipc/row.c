@@ -210,6 +210,33 @@ int ipc_blocker_decode(struct cursor *in, struct lockstep_blocker *ret)
 	return 0;
 }
 
+void ipc_change_encode(const struct lockstep_change *row, struct buf *out)
+{
+	buf_put_u8(out, (uint8_t)row->kind);
+	buf_put_zero(out, 3);
+	buf_put_u64(out, row->time_ms);
+	buf_put_u64(out, row->missed);
+	wire_text_put(out, row->state, sizeof(row->state));
+	ipc_lock_encode(&row->lock, out);
+}
+
+int ipc_change_decode(struct cursor *in, struct lockstep_change *ret)
+{
+	struct lockstep_change row = { .kind = cursor_get_u8(in) };
+
+	wire_zero_get(in, 3);
+	row.time_ms = cursor_get_u64(in);
+	row.missed = cursor_get_u64(in);
+	wire_text_get(in, row.state, sizeof(row.state));
+	if (ipc_lock_decode(in, &row.lock) != 0 || row.kind < LOCKSTEP_CHANGE_LOCK ||
+	    row.kind > LOCKSTEP_CHANGE_CURRENT) {
+		cursor_fail(in);
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}
+
 void ipc_line_encode(const char *line, struct buf *out)
 {
 	buf_put_blob16(out, line, strnlen(line, IPC_LINE_MAX));

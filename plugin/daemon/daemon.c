@@ -28,6 +28,7 @@
 #include "plugin/daemon/fence_link.h"
 #include "plugin/daemon/image.h"
 #include "plugin/daemon/ipc_server.h"
+#include "plugin/daemon/ipc_watch.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/order.h"
 #include "plugin/daemon/settings.h"
@@ -172,6 +173,7 @@ void daemon_pump(struct daemon *d)
 			perform(d, &a);
 		}
 		ipc_server_flush(d->ipc);
+		watches_flush(d->watches);
 		more = d->order && d->order->ops->deliver && d->order->ops->deliver(d->order);
 	}
 	d->pumping = false;
@@ -209,6 +211,7 @@ static void node_bury(struct daemon *d)
 	d->node = node_free(d->node);
 	d->node_down = false;
 	ipc_server_node_gone(d->ipc);
+	watches_flush(d->watches);
 }
 
 static void stop_poll(struct daemon *d, uint64_t now)

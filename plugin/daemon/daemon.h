@@ -39,6 +39,7 @@ struct settings;
 struct spaces;
 struct state_file;
 struct trace_files;
+struct watches;
 
 enum daemon_stopping {
 	DAEMON_RUNNING = 0,
@@ -56,6 +57,7 @@ struct daemon {
 	struct fence_link *fence; /* NULL: no fencing by Pacemaker */
 	struct ipc_server *ipc;
 	struct ipc_admin *admin;
+	struct watches *watches;
 	struct access_rules *access; /* NULL: there are none */
 	struct ipc_streams *streams; /* NULL: not wanted */
 	struct killer *killer;

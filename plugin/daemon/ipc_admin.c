@@ -28,6 +28,7 @@
 #include "plugin/daemon/ipc_link.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/ipc_stream.h"
+#include "plugin/daemon/ipc_watch.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/spaces.h"
@@ -51,6 +52,7 @@ struct admin {
 	struct ipc_link peer_link;
 	uid_t uid;
 	gid_t gid;
+	struct watch *watch; /* NULL: has not subscribed */
 };
 
 /* One page while it is being filled. */
@@ -197,8 +199,8 @@ struct locks_walk {
 	bool contended; /* only resources that somebody waits for */
 };
 
-static void lock_row(const struct locks_walk *w, const struct engine_lock_info *info,
-		     struct lockstep_lock_info *ret)
+void ipc_lock_row(struct daemon *d, const struct engine *engine, const struct engine_lock_info *info,
+		  struct lockstep_lock_info *ret)
 {
 	static const char queues[] = { '?', 'G', 'C', 'W' };
 	struct engine_resource_info resource;
@@ -216,12 +218,11 @@ static void lock_row(const struct locks_walk *w, const struct engine_lock_info *
 		.pid = info->pid,
 		.uid = info->uid,
 		.lost = info->lost,
-		.lvb_invalid = engine_resource_find(w->engine, info->name, info->name_len,
-						    &resource) &&
+		.lvb_invalid = engine_resource_find(engine, info->name, info->name_len, &resource) &&
 			       resource.lvb_invalid,
 	};
 	memcpy(ret->name, info->name, info->name_len);
-	text_set(ret->node_name, cluster_node_name(w->daemon, info->nodeid));
+	text_set(ret->node_name, cluster_node_name(d, info->nodeid));
 	text_set(ret->comm, info->comm);
 }
 
@@ -231,7 +232,7 @@ static bool lock_visit(const struct engine_lock_info *info, void *arg)
 	struct lockstep_lock_info row;
 
 	if (page_row(w->page)) {
-		lock_row(w, info, &row);
+		ipc_lock_row(w->daemon, w->engine, info, &row);
 		ipc_lock_encode(&row, w->page->out);
 	}
 	return !w->page->more;
@@ -280,7 +281,7 @@ static bool blocker_visit(const struct engine_lock_info *info, bool by_order, vo
 	struct lockstep_blocker row = { .by_order = by_order };
 
 	if (page_row(w->page)) {
-		lock_row(w, info, &row.lock);
+		ipc_lock_row(w->daemon, w->engine, info, &row.lock);
 		ipc_blocker_encode(&row, w->page->out);
 	}
 	return !w->page->more;
@@ -447,7 +448,23 @@ static int verb_permission(const struct daemon *d, const struct admin *admin, in
 	}
 }
 
-static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
+static int subscribe(struct daemon *d, struct admin *admin, const struct ipc_query *query)
+{
+	struct node_space_info info;
+
+	if (view_permission(d, admin, query->space) != 0) {
+		return EACCES;
+	}
+	if (!d->node || !node_space_info_find(d->node, query->space, &info)) {
+		return ENOENT;
+	}
+	admin->watch = watch_free(admin->watch);
+	admin->watch = watch_new(d->watches, &admin->peer_link, query);
+	daemon_dirty(d);
+	return admin->watch ? 0 : EUSERS;
+}
+
+static int verb(struct ipc_admin *a, struct admin *admin, int32_t id,
 		const struct ipc_query *query, struct ipc_result *result)
 {
 	struct daemon *d = a->daemon;
@@ -475,12 +492,14 @@ static int verb(struct ipc_admin *a, const struct admin *admin, int32_t id,
 		return cluster_node_id(d, query->text, &result->value);
 	case IPC_MSG_SPACE_STATUS:
 		return space_status(d, query->space);
+	case IPC_MSG_SUBSCRIBE:
+		return subscribe(d, admin, query);
 	default:
 		return EOPNOTSUPP;
 	}
 }
 
-static void answer(struct ipc_admin *a, const struct admin *admin, int32_t id, const void *body,
+static void answer(struct ipc_admin *a, struct admin *admin, int32_t id, const void *body,
 		   size_t size)
 {
 	struct ipc_result result = { 0 };
@@ -533,7 +552,7 @@ static struct ipc_admin *service_of(qb_ipcs_connection_t *c)
 	return qb_ipcs_connection_service_context_get(c);
 }
 
-static void admin_message(const struct admin *admin, int32_t id, const uint8_t *body, size_t size)
+static void admin_message(struct admin *admin, int32_t id, const uint8_t *body, size_t size)
 {
 	struct ipc_admin *a = admin->service;
 
@@ -546,7 +565,7 @@ static void admin_message(const struct admin *admin, int32_t id, const uint8_t *
 static int32_t message(qb_ipcs_connection_t *c, void *data, size_t size)
 {
 	struct ipc_admin *a = service_of(c);
-	const struct admin *admin = qb_ipcs_context_get(c);
+	struct admin *admin = qb_ipcs_context_get(c);
 	struct qb_ipc_request_header header;
 
 	if (!admin || size < sizeof(header) || size > IPC_MESSAGE_MAX || !ipc_size_fits(c, size)) {
@@ -588,6 +607,7 @@ static int admin_new(struct ipc_admin *a, const struct ipc_link *peer_link, uid_
 
 static void admin_free(struct admin *admin)
 {
+	admin->watch = watch_free(admin->watch);
 	admin->service->count--;
 	free(admin);
 }
@@ -613,7 +633,11 @@ static void connection_created(qb_ipcs_connection_t *c)
 
 static int32_t connection_closed(qb_ipcs_connection_t *c)
 {
-	(void)c;
+	struct admin *admin = qb_ipcs_context_get(c);
+
+	if (admin) {
+		admin->watch = watch_free(admin->watch);
+	}
 	return 0;
 }
 
@@ -655,6 +679,7 @@ const struct ipc_stream_ops ipc_admin_stream_ops = {
 	.opened = stream_opened,
 	.message = stream_message,
 	.closed = stream_closed,
+	.forget = stream_closed,
 };
 
 int ipc_admin_open(struct daemon *d, struct ipc_admin **ret)

@@ -370,7 +370,12 @@ struct ipc_streams *ipc_streams_free(struct ipc_streams *s)
 			stream_free(list_entry(pos, struct ipc_stream, link));
 		}
 		list_for_each_safe (pos, &s->serving) {
-			stream_free(list_entry(pos, struct ipc_stream, link));
+			struct ipc_stream *t = list_entry(pos, struct ipc_stream, link);
+
+			if (t->ops->forget) {
+				t->ops->forget(t->owner);
+			}
+			stream_free(t);
 		}
 		(void)qb_loop_poll_del(s->daemon->loop, s->fd);
 		(void)unlink(s->daemon->settings->socket);

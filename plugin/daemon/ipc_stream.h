@@ -25,12 +25,14 @@ struct ipc_stream_ops {
 	void (*message)(void *owner, int32_t id, const uint8_t *body, size_t size);
 	/* The stream is freed behind it. */
 	void (*closed)(void *owner);
+	/* Instead, when the daemon ends. NULL: the service sees to its own. */
+	void (*forget)(void *owner);
 };
 
 /* Listens on settings->socket; without that *ret is NULL. 0 or a negative errno; -EADDRINUSE: another
  * daemon answers there. */
 int ipc_streams_open(struct daemon *d, struct ipc_streams **ret);
-/* Closes all connections without a word to their owners. */
+/* Closes all connections. */
 struct ipc_streams *ipc_streams_free(struct ipc_streams *s);
 
 int ipc_stream_fd(const struct ipc_stream *t);

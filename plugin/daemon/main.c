@@ -34,6 +34,7 @@
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/ipc_stream.h"
+#include "plugin/daemon/ipc_watch.h"
 #include "plugin/daemon/killer.h"
 #include "plugin/daemon/leftovers.h"
 #include "plugin/daemon/log.h"
@@ -311,6 +312,7 @@ static int parts_open(struct daemon *d)
 	}
 	ipc_gate_descriptors_raise();
 	d->killer = killer_new(d);
+	d->watches = watches_new(d);
 	spaces_wanted(d);
 	rc = ipc_server_open(d, &d->ipc);
 	if (rc == 0) {
@@ -360,6 +362,7 @@ static void parts_close(struct daemon *d)
 {
 	d->streams = ipc_streams_free(d->streams);
 	d->admin = ipc_admin_free(d->admin);
+	d->watches = watches_free(d->watches);
 	d->ipc = ipc_server_free(d->ipc);
 	d->fence = fence_link_free(d->fence);
 	d->cluster = cluster_free(d->cluster);

@@ -141,7 +141,21 @@ void engine_apply(struct engine *e, const struct engine_op *op, struct engine_ef
 		break;
 	}
 	ls_assert(e->touched_count == 0);
+	if (e->watch_fn) {
+		records_watch(e);
+	}
 	records_flush(e);
+}
+
+void engine_watch_set(struct engine *e, engine_watch_fn fn, void *arg)
+{
+	e->watch_fn = fn;
+	e->watch_arg = fn ? arg : NULL;
+}
+
+void *engine_watch_arg(const struct engine *e)
+{
+	return e->watch_arg;
 }
 
 /* Who goes on from an older state has grants that nobody was told yet; others, now gone, may have been

@@ -224,6 +224,16 @@ struct engine_stats {
 const struct engine_stats *engine_stats_get(const struct engine *e);
 
 /*
+ * Who watches is told of every lock that an apply has changed, before engine_apply() returns. For this node only:
+ * nothing replicated may depend on it. @gone: the lock as it was, it is no more. @info NULL: a member has changed, and
+ * with it all its locks (R-REC-4). A lock may be told that has not changed in the end. @fn NULL ends it.
+ */
+typedef void (*engine_watch_fn)(const struct engine_lock_info *info, bool gone, void *arg);
+void engine_watch_set(struct engine *e, engine_watch_fn fn, void *arg);
+/* Of whoever watches now, or NULL. */
+void *engine_watch_arg(const struct engine *e);
+
+/*
  * Whom a queued lock waits for, edges of R-DLK-4: visits every lock that stands in its way.
  * @by_order is false for a conflict with a granted mode, true for "queued ahead". Locks with
  * NODLCKWT or NODLCKBLK are shown too: they stand in the way, although a search leaves them out.

@@ -219,6 +219,8 @@ struct engine {
 	size_t touched_count;
 	size_t touched_capacity;
 	struct buf scratch;
+	engine_watch_fn watch_fn; /* NULL: nobody watches */
+	void *watch_arg;
 };
 
 /* One apply under way. */
@@ -248,6 +250,8 @@ void table_done(struct record_table *t);
 void record_dirty(struct engine *e, struct record *record);
 /* Brings the digest up to date and frees what died. */
 void records_flush(struct engine *e);
+/* Tells whoever watches what records_flush() is about to take care of. */
+void records_watch(const struct engine *e);
 
 struct member *member_find(const struct engine *e, uint32_t nodeid, uint64_t incarnation);
 struct member *member_new(struct engine *e, uint32_t nodeid, uint64_t incarnation);

@@ -156,6 +156,32 @@ static void record_free(struct engine *e, struct record *record)
 	}
 }
 
+void records_watch(const struct engine *e)
+{
+	struct engine_lock_info info;
+
+	/* What died is freed by the flush, so all of it can still be looked at. */
+	for (size_t i = 0; i < e->dirty_count; i++) {
+		const struct record *record = e->dirty[i];
+		bool dead = record->state == RECORD_DEAD;
+
+		if (record->kind == RECORD_LOCK) {
+			lock_info_fill(record_entry(record, const struct lock), &info);
+			e->watch_fn(&info, dead, e->watch_arg);
+		} else if (record->kind == RECORD_MEMBER && !dead) {
+			e->watch_fn(NULL, false, e->watch_arg);
+		} else if (record->kind == RECORD_SESSION && !dead) {
+			const struct session *s = record_entry(record, const struct session);
+
+			/* Its end makes orphans of what is left. */
+			for (struct list *at = s->locks.next; s->ended && at != &s->locks; at = at->next) {
+				lock_info_fill(list_entry(at, const struct lock, session_link), &info);
+				e->watch_fn(&info, false, e->watch_arg);
+			}
+		}
+	}
+}
+
 void records_flush(struct engine *e)
 {
 	for (size_t i = 0; i < e->dirty_count; i++) {

@@ -310,6 +310,18 @@ bool node_space_info_find(const struct node *n, const char *space, struct node_s
 	return s != NULL;
 }
 
+bool node_space_watch(struct node *n, const char *space,
+		      void (*fn)(const struct engine_lock_info *info, bool gone, void *arg), void *arg)
+{
+	struct space *s = node_space_find(n, space);
+
+	if (!s || !s->engine || engine_watch_arg(s->engine) == arg) {
+		return false;
+	}
+	engine_watch_set(s->engine, fn, arg);
+	return true;
+}
+
 static uint32_t member_locks(const struct space *s, uint32_t nodeid, uint64_t incarnation)
 {
 	return s->engine ? (uint32_t)engine_node_locks(s->engine, nodeid, incarnation) : 0;

@@ -39,6 +39,7 @@
 
 struct node;
 struct engine;
+struct engine_lock_info;
 
 #define NODE_GROUP_NAME_MAX 128 /* bytes of a CPG group name, without a NUL */
 #define NODE_DAEMONS_GROUP 0u   /* handle of the group of all daemons */
@@ -422,6 +423,10 @@ void node_info_get(const struct node *n, struct node_info *ret);
 size_t node_spaces_count(const struct node *n);
 bool node_space_info_at(const struct node *n, size_t index, struct node_space_info *ret);
 bool node_space_info_find(const struct node *n, const char *space, struct node_space_info *ret);
+/* Has @fn told of the locks that change in that lockspace, as engine_watch_set(); one watcher each. True when it was
+ * not told before, or no longer, since the state is another one now: then look at everything. */
+bool node_space_watch(struct node *n, const char *space,
+		      void (*fn)(const struct engine_lock_info *info, bool gone, void *arg), void *arg);
 /* Members and lost members, by nodeid; returns how many there are, fills at most @max. */
 size_t node_space_members(const struct node *n, const char *space, struct node_member_info *ret,
 			  size_t max);

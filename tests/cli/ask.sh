@@ -40,7 +40,6 @@ status "--wide and --json" 2 lockstep locks --wide --json
 status "no such node" 1 lockstep locks --node nonsense
 complains "and says so" 'nonsense is no node of this cluster'
 status "trace what?" 2 lockstep trace
-status "trace too often" 2 lockstep trace -i 0 a
 status "trace in an unknown lockspace" 1 lockstep trace -s nowhere a
 status "lvb what?" 2 lockstep lvb
 status "lvb nonsense" 2 lockstep lvb nonsense a
@@ -110,10 +109,14 @@ status "locks of two filters" 0 lockstep locks --waiting --mode PR a
 ok "fit both" lines 2
 status "locks --wide" 0 lockstep locks --wide alone
 says "has more columns" '^NAME .* LKID .* SESSION .* UID .* TIME '
-status "locks --watch" 0 lockstep locks --watch=0.1 --count 2 alone
-ok "is shown again" [ "$(grep -c '^alone ' "$tmp/out")" = 2 ]
-status "locks --watch --json" 0 lockstep locks --watch=0.1 --count 2 --json alone
-ok "is a document a line" lines 2
+status "locks --watch" 0 lockstep locks --watch=0.1 --count 1 alone
+ok "is a listing" [ "$(grep -c '^alone ' "$tmp/out")" = 1 ]
+start watch "$lockstep" locks --watch=0.1 --count 2 --json watched
+within said watch '^\[ *\]$'
+ok "nothing changes, nothing is shown" [ "$(wc -l <"$tmp/watch.out")" = 1 ]
+status "a change" 0 "$holder" watched=EX quit
+ok "is shown" within ended watch
+ok "as a document a line" [ "$(wc -l <"$tmp/watch.out")" = 2 ]
 
 # --- ls
 status "ls" 0 lockstep ls
@@ -172,7 +175,7 @@ status "lvb set of a lock that is held" 75 lockstep lvb set -w 0.1 a x
 complains "says so" '"a" is held by others'
 
 # --- trace
-start trace "$lockstep" trace -i 0.01 traced
+start trace "$lockstep" trace traced
 within said trace 'lockspace +running'
 start traced "$holder" traced=EX
 ok "trace sees a grant" within said trace 'granted +EX +lkid [0-9a-f]{8} holder .*, token [0-9]+$'

@@ -33,6 +33,7 @@ enum ipc_shape {
 	SHAPE_SLOTS, /* in an event */
 	SHAPE_FRAME,
 	SHAPE_HELLO,
+	SHAPE_CHANGE, /* a pack */
 	SHAPES_COUNT,
 };
 
@@ -44,6 +45,7 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		struct ipc_open open;
 		struct ipc_frame frame;
 		struct ipc_hello hello;
+		struct lockstep_change change;
 		struct ipc_submit submit;
 		struct ipc_result result;
 		struct ipc_event event;
@@ -164,6 +166,8 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		return error;
 	case SHAPE_HELLO:
 		WHOLE(hello, hello);
+	case SHAPE_CHANGE:
+		PACK(change, change);
 	case SHAPES_COUNT:
 		break;
 	}

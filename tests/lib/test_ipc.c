@@ -68,6 +68,11 @@ static const struct ipc_recovery sample_recovery = {
 	.tag = 6, .op = IPC_RECOVERY_PREP_DONE, .prep = 0x12345678,
 };
 static const struct lockstep_slot sample_slot = { .nodeid = 258, .slot = 1 };
+static const struct lockstep_change sample_change = {
+	.kind = LOCKSTEP_CHANGE_GONE, .time_ms = 1, .missed = 2, .state = "running",
+	.lock = { .name_len = 1, .name = "a", .node_name = "n1", .queue = 'W', .granted = -1,
+		  .requested = LOCKSTEP_LOCK_CW, .comm = "c" },
+};
 static const struct ipc_hello sample_hello = { .tag = 6, .service = IPC_SERVICE_ADMIN };
 static const char sample_line[] = "04:00:00.000 view 7 of default: nodes 1 2";
 
@@ -131,6 +136,10 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 		break;
 	case SHAPE_HELLO:
 		ipc_hello_encode(&sample_hello, out);
+		break;
+	case SHAPE_CHANGE:
+		ipc_tag_encode(out, 0);
+		ipc_change_encode(&sample_change, out);
 		break;
 	case SHAPES_COUNT:
 		fail();
