@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * See ipc_admin.h. Every answer is computed while the request is processed; a listing is cut into
- * pages by row number, so nothing is remembered between two requests. Who is privileged is looked up
- * per connection.
+ * pages by row number. Only of a listing of all locks something is remembered between two requests, the names
+ * that come next, since to find them means to look at all there are. Who is privileged is looked up per
+ * connection.
  */
 #include "config.h"
 
@@ -46,6 +47,20 @@ struct ipc_admin {
 	struct buf out;
 };
 
+#define LISTING_NAMES 4096
+
+/* A listing of locks under way: whoever asks for @page goes on here. */
+struct listing {
+	char space[LOCKSTEP_SPACE_MAX + 1];
+	bool contended;
+	uint64_t page; /* 0: none */
+	size_t skip;   /* locks of the first of `names` that have been shown */
+	size_t at;
+	size_t count;
+	bool last; /* there are no names behind these */
+	struct engine_name names[LISTING_NAMES];
+};
+
 /* One connection. */
 struct admin {
 	struct ipc_admin *service;
@@ -53,6 +68,7 @@ struct admin {
 	uid_t uid;
 	gid_t gid;
 	struct watch *watch; /* NULL: has not subscribed */
+	struct listing *listing; /* NULL: none yet */
 };
 
 /* One page while it is being filled. */
@@ -196,7 +212,6 @@ struct locks_walk {
 	struct daemon *daemon;
 	struct page *page;
 	const struct engine *engine;
-	bool contended; /* only resources that somebody waits for */
 };
 
 void ipc_lock_row(struct daemon *d, const struct engine *engine, const struct engine_lock_info *info,
@@ -238,32 +253,76 @@ static bool lock_visit(const struct engine_lock_info *info, void *arg)
 	return !w->page->more;
 }
 
-static bool resource_visit(const struct engine_resource_info *info, void *arg)
+static void names_refill(struct listing *l, const struct engine *engine)
 {
-	struct locks_walk *w = arg;
-	uint64_t locks = info->granted_count + info->convert_count + info->wait_count;
+	const struct engine_name after = l->count > 0 ? l->names[l->count - 1] :
+							(struct engine_name){ .size = 0 };
 
-	if (w->contended && info->convert_count + info->wait_count == 0) {
-		return true;
-	}
-	/* Pages after the first skip whole resources. */
-	if (w->page->row + locks <= w->page->first) {
-		w->page->row += locks;
-		return true;
-	}
-	engine_locks_visit(w->engine, info->name, info->name_len, lock_visit, w);
-	return !w->page->more;
+	l->count = engine_names_after(engine, l->count > 0 ? &after : NULL, l->contended, l->names,
+				      LISTING_NAMES);
+	l->last = l->count < LISTING_NAMES;
+	l->at = 0;
 }
 
-static void locks_answer(struct daemon *d, const struct engine *engine,
+/* The listing that @query begins or goes on with. */
+static struct listing *listing_get(struct admin *admin, const struct ipc_query *query)
+{
+	bool contended = query->flags & IPC_LOCKS_CONTENDED;
+	struct listing *l = admin->listing;
+
+	if (!l) {
+		l = admin->listing = calloc(1, sizeof(*l));
+		ls_assert(l != NULL);
+	}
+	if (query->page == 0 || query->page != l->page || contended != l->contended ||
+	    strcmp(query->space, l->space) != 0) {
+		memcpy(l->space, query->space, sizeof(l->space));
+		l->contended = contended;
+		l->page = 0;
+		l->skip = 0;
+		l->at = 0;
+		l->count = 0;
+		l->last = false;
+	}
+	return l;
+}
+
+/* Shows names from where the listing is until the page is full. One that was begun elsewhere, or is not the
+ * one that was under way, is counted from its beginning. */
+static void names_visit(struct listing *l, struct locks_walk *w)
+{
+	struct page *p = w->page;
+	bool going_on = l->page != 0;
+
+	p->row = l->page;
+	while (!p->more) {
+		if (l->at == l->count && !l->last) {
+			names_refill(l, w->engine);
+		}
+		if (l->at == l->count) {
+			break;
+		}
+		const struct engine_name *name = &l->names[l->at];
+		uint64_t begin = p->row - l->skip;
+		uint64_t shown;
+
+		/* Those that the page before had are counted again; some may have gone meanwhile. */
+		p->row = begin;
+		engine_locks_visit(w->engine, name->bytes, name->size, lock_visit, w);
+		if (going_on && p->row < p->first) {
+			p->row = p->first;
+		}
+		shown = p->first + p->rows;
+		l->skip = p->more && shown > begin ? (size_t)(shown - begin) : 0;
+		l->at += !p->more;
+	}
+	l->page = p->more ? p->first + p->rows : 0;
+}
+
+static void locks_answer(struct daemon *d, struct admin *admin, const struct engine *engine,
 			 const struct ipc_query *query, struct page *p)
 {
-	struct locks_walk w = {
-		.daemon = d,
-		.page = p,
-		.engine = engine,
-		.contended = query->flags & IPC_LOCKS_CONTENDED,
-	};
+	struct locks_walk w = { .daemon = d, .page = p, .engine = engine };
 
 	if (!engine) {
 		return;
@@ -271,7 +330,7 @@ static void locks_answer(struct daemon *d, const struct engine *engine,
 	if (query->has_name) {
 		engine_locks_visit(engine, query->name, query->name_len, lock_visit, &w);
 	} else {
-		engine_resources_visit(engine, resource_visit, &w);
+		names_visit(listing_get(admin, query), &w);
 	}
 }
 
@@ -350,7 +409,7 @@ static void configfs_answer(struct daemon *d, struct page *p)
 	}
 }
 
-static void rows_answer(struct ipc_admin *a, const struct admin *admin, int32_t id,
+static void rows_answer(struct ipc_admin *a, struct admin *admin, int32_t id,
 			const struct ipc_query *query)
 {
 	struct daemon *d = a->daemon;
@@ -371,7 +430,7 @@ static void rows_answer(struct ipc_admin *a, const struct admin *admin, int32_t 
 	} else if (id == IPC_MSG_MEMBERS) {
 		members_answer(d, query->space, &p);
 	} else if (id == IPC_MSG_LOCKS) {
-		locks_answer(d, info.engine, query, &p);
+		locks_answer(d, admin, info.engine, query, &p);
 	} else if (id == IPC_MSG_BLOCKERS) {
 		error = blockers_answer(d, info.engine, query, &p);
 	} else if (id == IPC_MSG_STATS) {
@@ -609,6 +668,7 @@ static void admin_free(struct admin *admin)
 {
 	admin->watch = watch_free(admin->watch);
 	admin->service->count--;
+	free(admin->listing);
 	free(admin);
 }
 

@@ -188,6 +188,17 @@ struct engine_totals engine_totals_get(const struct engine *e);
 void engine_resources_visit(const struct engine *e,
 			    bool (*visit)(const struct engine_resource_info *info, void *arg),
 			    void *arg);
+/*
+ * The next @max resource names behind @after (NULL: from the first one), in that order; returns how many. For listings that
+ * are made piece by piece: it looks at each resource once and sorts only what it returns. @contended: only those that
+ * somebody waits for.
+ */
+struct engine_name {
+	uint8_t size;
+	uint8_t bytes[LOCKSTEP_NAME_MAX];
+};
+size_t engine_names_after(const struct engine *e, const struct engine_name *after, bool contended,
+			  struct engine_name *ret, size_t max);
 bool engine_resource_find(const struct engine *e, const void *name, size_t name_len,
 			  struct engine_resource_info *ret);
 /* Visits the locks of one resource: granted, convert, wait, each in queue order. */

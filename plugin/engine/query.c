@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/assert.h"
 #include "plugin/engine/engine_private.h"
 
 void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret)
@@ -119,6 +120,84 @@ void engine_resources_visit(const struct engine *e,
 		}
 	}
 	free(sorted);
+}
+
+/* --- names, a piece at a time ------------------------------------------------------------ */
+
+static bool name_before(const struct engine_name *a, const struct engine_name *b)
+{
+	return name_compare(a->bytes, a->size, b->bytes, b->size) < 0;
+}
+
+/* @heap has its greatest name on top; the one at @at may be too small for its place. */
+static void heap_sink(struct engine_name *heap, size_t count, size_t at)
+{
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child + 1 < count && name_before(&heap[child], &heap[child + 1])) {
+			child++;
+		}
+		if (child >= count || !name_before(&heap[at], &heap[child])) {
+			return;
+		}
+		struct engine_name name = heap[at];
+
+		heap[at] = heap[child];
+		heap[child] = name;
+		at = child;
+	}
+}
+
+static void heap_rise(struct engine_name *heap, size_t at)
+{
+	while (at > 0 && name_before(&heap[(at - 1) / 2], &heap[at])) {
+		struct engine_name name = heap[at];
+
+		heap[at] = heap[(at - 1) / 2];
+		heap[(at - 1) / 2] = name;
+		at = (at - 1) / 2;
+	}
+}
+
+size_t engine_names_after(const struct engine *e, const struct engine_name *after, bool contended,
+			  struct engine_name *ret, size_t max)
+{
+	size_t count = 0;
+
+	ls_assert(max > 0);
+	for (size_t i = 0; i < e->resources.size; i++) {
+		for (struct record *at = e->resources.buckets[i]; at; at = at->next) {
+			const struct resource *r = record_entry(at, struct resource);
+			bool wanted = !contended || queue_count(r, ENGINE_QUEUE_CONVERT) +
+							    queue_count(r, ENGINE_QUEUE_WAIT) > 0;
+
+			if (!wanted ||
+			    (after && name_compare(r->name, r->name_len, after->bytes, after->size) <= 0) ||
+			    (count == max &&
+			     name_compare(r->name, r->name_len, ret[0].bytes, ret[0].size) >= 0)) {
+				continue;
+			}
+			struct engine_name *place = &ret[count < max ? count : 0];
+
+			place->size = r->name_len;
+			memcpy(place->bytes, r->name, r->name_len);
+			if (count < max) {
+				heap_rise(ret, count++);
+			} else {
+				heap_sink(ret, count, 0);
+			}
+		}
+	}
+	/* The greatest goes to the end, again and again. */
+	for (size_t left = count; left > 1; left--) {
+		struct engine_name name = ret[left - 1];
+
+		ret[left - 1] = ret[0];
+		ret[0] = name;
+		heap_sink(ret, left - 1, 0);
+	}
+	return count;
 }
 
 bool engine_resource_find(const struct engine *e, const void *name, size_t name_len,

@@ -48,6 +48,11 @@ static void ast(void *arg)
 	((struct lock *)arg)->asts++;
 }
 
+static void ignore(void *arg)
+{
+	(void)arg;
+}
+
 static void bast(void *arg, int mode)
 {
 	struct lock *l = arg;
@@ -408,6 +413,111 @@ static void long_listings_come_in_pages(void **state)
 	}
 }
 
+/* More names than the daemon looks up at a time, with numbers of locks that pages break in the middle. */
+#define NAMES 4500
+#define LOCKS_OF(i) (1 + (i) % 3)
+
+struct shown {
+	char last[LOCKSTEP_NAME_MAX + 1];
+	int names;
+	int locks; /* of the last name */
+	bool right;
+	struct lockstep_admin *other;
+};
+
+static int locks_of_text(const char *name)
+{
+	int number = atoi(name + 5);
+
+	return LOCKS_OF(number) + (number == 0 || number == NAMES - 1);
+}
+
+static int name_shown(const struct lockstep_lock_info *info, void *arg)
+{
+	struct shown *shown = arg;
+	char name[LOCKSTEP_NAME_MAX + 1] = { 0 };
+	int nothing = 0;
+
+	memcpy(name, info->name, info->name_len);
+	if (strcmp(shown->last, name) != 0) {
+		shown->right = shown->right && strcmp(shown->last, name) < 0 &&
+			       (shown->names == 0 || shown->locks == locks_of_text(shown->last));
+		(void)strcpy(shown->last, name);
+		shown->locks = 0;
+		shown->names++;
+	}
+	shown->locks++;
+	/* Another listing of somebody else, now and then, is a listing of its own. */
+	if (shown->other && shown->names % 500 == 1 && shown->locks == 1) {
+		shown->right = shown->right && lockstep_admin_locks(shown->other, "default", NULL, 0,
+								    stop_at_ten, &nothing) == 42;
+	}
+	return 0;
+}
+
+static void a_listing_goes_through_all_names_in_order(void **state)
+{
+	struct lockstep_session *s = open_session();
+	static struct lockstep_request requests[3 * NAMES + 2];
+	static struct lockstep_lksb lksbs[3 * NAMES + 2];
+	static char names[NAMES][16];
+	struct shown shown = { .right = true }, contended = { .right = true };
+	size_t count = 0, sent = 0;
+
+	(void)state;
+	for (int i = 0; i < NAMES; i++) {
+		int number = (i * 7) % NAMES;
+
+		(void)snprintf(names[i], sizeof(names[i]), "name %04d", number);
+		for (int j = 0; j < LOCKS_OF(number); j++) {
+			requests[count] = (struct lockstep_request){
+				.mode = LOCKSTEP_LOCK_PR, .lksb = &lksbs[count], .name = names[i],
+				.name_len = strlen(names[i]), .ast = ignore,
+			};
+			count++;
+		}
+	}
+	/* Somebody waits for the first and for the last one. */
+	for (int i = 0; i < 2; i++) {
+		requests[count] = requests[0];
+		requests[count].name = i ? "name 4499" : "name 0000";
+		requests[count].mode = LOCKSTEP_LOCK_EX;
+		requests[count].lksb = &lksbs[count];
+		count++;
+	}
+	while (sent < count) {
+		size_t n = count - sent < 500 ? count - sent : 500;
+
+		assert_int_equal(lockstep_submit(s, requests + sent, n), 0);
+		while (n > 0 && requests[sent].result == 0) {
+			sent++;
+			n--;
+		}
+		assert_true(lockstep_dispatch(s) >= 0);
+	}
+	for (size_t i = 0; i + 2 < count; i++) {
+		while (lksbs[i].status == LOCKSTEP_EINPROG) {
+			struct pollfd p = { .fd = lockstep_session_fd(s), .events = POLLIN };
+
+			assert_true(poll(&p, 1, 60000) > 0);
+			assert_true(lockstep_dispatch(s) >= 0);
+		}
+	}
+	struct lockstep_admin *a;
+
+	assert_int_equal(lockstep_admin_open(NULL, &a), 0);
+	assert_int_equal(lockstep_admin_open(NULL, &shown.other), 0);
+	assert_int_equal(lockstep_admin_locks(a, "default", NULL, 0, name_shown, &shown), 0);
+	assert_true(shown.right);
+	assert_int_equal(shown.names, NAMES);
+	assert_int_equal(lockstep_admin_contended(a, "default", name_shown, &contended), 0);
+	assert_int_equal(contended.names, 2);
+	assert_string_equal(contended.last, "name 4499");
+	lockstep_admin_close(shown.other);
+	lockstep_admin_close(a);
+	lockstep_close(s);
+}
+
 static int spaces_count(const struct lockstep_space_info *info, void *arg)
 {
 	(void)info;
@@ -603,6 +713,7 @@ int main(void)
 		cmocka_unit_test(a_waiter_gets_what_another_thread_lets_go),
 		cmocka_unit_test(closing_lets_go),
 		cmocka_unit_test(long_listings_come_in_pages),
+		cmocka_unit_test(a_listing_goes_through_all_names_in_order),
 		cmocka_unit_test(administration_works),
 		cmocka_unit_test(a_hung_daemon_is_given_up_and_its_late_answers_are_dropped),
 		cmocka_unit_test(words_have_numbers),
