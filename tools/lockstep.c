@@ -66,13 +66,20 @@ static const struct verb verbs[] = {
 	  "  -f, --force              yes, I mean it\n"
 	  "What a living program or a lost node holds is not touched; it says what to do.\n",
 	  verb_release },
-	{ "lockspace", "create [-l BYTES] [-p MODE] [-w SECONDS] NAME | release [-f] NAME |\n"
+	{ "lockspace", "create [-l BYTES] [-p MODE] [-w SECONDS] [--deadlock-wait SECONDS|never]\n"
+	  "                 [--xid-scope node|cluster] [--warn] [--new] [--cluster NAME] NAME | release [-f] NAME |\n"
 	  "                 members [--json] [NAME] | list [--json]",
 	  "Manage the lockspaces of this node.\n"
 	  "  create                   join NAME here; create it when it is new\n"
 	  "    -l, --lvb-length BYTES length of its lock value blocks (multiple of 8, default 32)\n"
 	  "    -p, --permissions MODE octal permission bits for sessions (default 0660)\n"
 	  "    -w, --wait SECONDS     give up after that time (default 30)\n"
+	  "        --deadlock-wait SECONDS  a lock that waits so long (default 10, or never)\n"
+	  "                           has a deadlock searched for\n"
+	  "        --xid-scope WHERE  transactions of a node, or of the cluster, are one\n"
+	  "        --warn             log every lock that has waited for 5 s\n"
+	  "        --new              fail if this node has joined it already\n"
+	  "        --cluster NAME     fail if the cluster has another name\n"
 	  "  release                  leave it when nobody else here has created it\n"
 	  "    -f, --force            even if locks remain; twice: even if sessions do\n",
 	  verb_lockspace },

@@ -95,11 +95,11 @@ static int space_members(struct cli *cli, struct lockstep_admin *a, const char *
 
 /* --- create and release ---------------------------------------------------------------- */
 
-static int space_create(struct lockstep_admin *a, const char *space, uint16_t lvb_len,
-			uint16_t mode)
+static int space_create(struct lockstep_admin *a, const char *space,
+			const struct lockstep_options *options)
 {
 	progress_begin("joining lockspace \"%s\" (see lockstep status)", space);
-	int error = lockstep_admin_space_create(a, space, lvb_len, mode);
+	int error = lockstep_admin_space_create_with(a, space, options);
 
 	progress_end();
 
@@ -107,6 +107,10 @@ static int space_create(struct lockstep_admin *a, const char *space, uint16_t lv
 		complain("lockspace \"%s\" is not ready yet; the daemon goes on trying (see lockstep "
 			 "status)",
 			 space);
+		return EXIT_FAILED;
+	}
+	if (error == -EPROTO) {
+		complain("lockspace \"%s\" is there with other attributes", space);
 		return EXIT_FAILED;
 	}
 	return error ? fail(error, "create \"%s\"", space) : EXIT_OK;
@@ -132,6 +136,45 @@ static int space_release(struct lockstep_admin *a, const char *space, unsigned i
 	}
 }
 
+enum {
+	OPTION_DEADLOCK_WAIT = OPTION_VERB,
+	OPTION_XID_SCOPE,
+	OPTION_WARN,
+	OPTION_NEW,
+	OPTION_CLUSTER,
+};
+
+/* What a lockspace is to be like; negative to go on, or the exit code. */
+static int attribute_option(const struct verb *verb, int option, struct lockstep_options *o)
+{
+	switch (option) {
+	case OPTION_DEADLOCK_WAIT:
+		if (strcmp(optarg, "never") == 0) {
+			o->deadlock_wait_ms = -1;
+		} else if (seconds_parse(optarg, &o->deadlock_wait_ms) < 0 || o->deadlock_wait_ms == 0) {
+			return usage_error(verb, "neither a number of seconds nor never: %s", optarg);
+		}
+		break;
+	case OPTION_XID_SCOPE:
+		o->xid_scope = strcmp(optarg, "cluster") == 0 ? LOCKSTEP_XID_SCOPE_CLUSTER :
+								LOCKSTEP_XID_SCOPE_NODE;
+		if (o->xid_scope == LOCKSTEP_XID_SCOPE_NODE && strcmp(optarg, "node") != 0) {
+			return usage_error(verb, "neither node nor cluster: %s", optarg);
+		}
+		break;
+	case OPTION_WARN:
+		o->space_flags |= LOCKSTEP_LSFL_TIMEWARN;
+		break;
+	case OPTION_NEW:
+		o->space_flags |= LOCKSTEP_LSFL_NEWEXCL;
+		break;
+	default:
+		o->cluster_name = optarg;
+		break;
+	}
+	return -1;
+}
+
 int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -140,8 +183,14 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 		{ "permissions", required_argument, NULL, 'p' },
 		{ "wait", required_argument, NULL, 'w' },
 		{ "force", no_argument, NULL, 'f' },
+		{ "deadlock-wait", required_argument, NULL, OPTION_DEADLOCK_WAIT },
+		{ "xid-scope", required_argument, NULL, OPTION_XID_SCOPE },
+		{ "warn", no_argument, NULL, OPTION_WARN },
+		{ "new", no_argument, NULL, OPTION_NEW },
+		{ "cluster", required_argument, NULL, OPTION_CLUSTER },
 		{ NULL, 0, NULL, 0 },
 	};
+	struct lockstep_options attributes = { .timeout_ms = 0 };
 	uint64_t lvb_len = 0, mode = 0;
 	unsigned int force = 0;
 	int option;
@@ -170,6 +219,13 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 			break;
 		case 'f':
 			force = force < 2 ? force + 1 : 2;
+			break;
+		case OPTION_DEADLOCK_WAIT:
+		case OPTION_XID_SCOPE:
+		case OPTION_WARN:
+		case OPTION_NEW:
+		case OPTION_CLUSTER:
+			code = attribute_option(verb, option, &attributes);
 			break;
 		default:
 			code = option_common(cli, verb, option);
@@ -202,7 +258,9 @@ int verb_lockspace(struct cli *cli, const struct verb *verb, int argc, char **ar
 		return code;
 	}
 	if (create) {
-		code = space_create(a, space, (uint16_t)lvb_len, (uint16_t)mode);
+		attributes.lvb_len = (uint16_t)lvb_len;
+		attributes.mode = (uint16_t)mode;
+		code = space_create(a, space, &attributes);
 	} else if (release) {
 		code = space_release(a, space, force);
 	} else if (members) {

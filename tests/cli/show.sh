@@ -119,6 +119,18 @@ for key in one two three; do
 done
 
 # --- lockspaces
+status "a deadlock wait of nothing" 2 lockstep lockspace create --deadlock-wait 0 x
+status "transactions of whom?" 2 lockstep lockspace create --xid-scope universe x
+status "a lockspace of another cluster" 1 lockstep lockspace create --cluster elsewhere x
+status "a lockspace with all its attributes" 0 lockstep lockspace create --deadlock-wait never \
+	--xid-scope cluster --warn --new --cluster standalone attributes
+status "once more as new" 1 lockstep lockspace create --new attributes
+status "with another deadlock wait" 1 lockstep lockspace create --deadlock-wait 2.5 attributes
+complains "says why" '"attributes" is there with other attributes'
+status "with another scope" 1 lockstep lockspace create --xid-scope node attributes
+status "as it is" 0 lockstep lockspace create --deadlock-wait never attributes
+status "one less" 0 lockstep lockspace release attributes
+status "none" 0 lockstep lockspace release attributes
 status "a lockspace is made" 0 lockstep lockspace create -l 64 second
 status "and listed" 0 lockstep lockspace list
 says "beside the other" '^default +running'
