@@ -58,6 +58,10 @@ int ipc_accept_check(struct daemon *d, qb_ipcs_connection_t *c, uid_t uid, gid_t
 	if (ipc_privileged(uid)) {
 		return 0;
 	}
+	if (c && d->settings->socket_only) {
+		qb_log(LOG_NOTICE, "refused a connection of uid %u: users other than root come in through the socket file (socket_only)", uid);
+		return -EACCES;
+	}
 	/* May ask the name service, so only those who have to be looked up that way wait for it. */
 	group = d->settings->ipc_group ? getgrnam(d->settings->ipc_group) : NULL;
 	if (!(group && access_user_in_group(uid, gid, group->gr_gid)) && !access_any(d->access, uid, gid)) {

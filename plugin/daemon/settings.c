@@ -51,6 +51,7 @@ static const struct key keys[] = {
 	{ "socket", KIND_PATH, AT(socket), 0, 0 },
 	{ "socket_group", KIND_WORD, AT(socket_group), 0, 0 },
 	{ "socket_mode", KIND_MODE, AT(socket_mode), 0, 0777 },
+	{ "socket_only", KIND_BOOL, AT(socket_only), 0, 0 },
 	{ "log_file", KIND_PATH, AT(log_file), 0, 0 },
 	{ "log_level", KIND_LEVEL, AT(log_level), 0, 0 },
 	{ "syslog", KIND_BOOL, AT(syslog), 0, 0 },

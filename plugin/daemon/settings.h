@@ -26,6 +26,7 @@ struct settings {
 	char *socket;    /* NULL: none */
 	char *socket_group; /* NULL: the daemon's own */
 	uint32_t socket_mode;
+	bool socket_only; /* other users have no way in but this one */
 	char *log_file;  /* NULL: none */
 	char *state_dir;
 	char *trace_dir; /* NULL: no traces */

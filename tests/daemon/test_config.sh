@@ -39,7 +39,7 @@ accepted '[daemon]\nipc_name=a.b-c_1\nipc_group=haclient\nlog_file=/tmp/x\nlog_l
 accepted '[daemon]\nstate_dir = /a\nrun_dir = /b\nlockspaces = a b\trealname\nrealtime = yes\nlock_memory = no\non_lost = kill\n'
 accepted '[daemon]\nnodeid=7\nsession_locks_max=1\nsession_events_max=1\nsessions_max=1\nspaces_max=64\n'
 accepted '[daemon]\nwindow_messages=64\nbatch_bytes=8192\nlockspaces=\n'
-accepted '[daemon]\nsocket = /run/lockstep/sock\nsocket_group = haclient\nsocket_mode = 0666\nsession_backlog_bytes = 65536\n'
+accepted '[daemon]\nsocket = /run/lockstep/sock\nsocket_group = haclient\nsocket_mode = 0666\nsocket_only = yes\nsession_backlog_bytes = 65536\n'
 
 refused '[daemon]\nrealtim = no\n' 2 "unknown key 'realtim'"
 refused '[daemon]\n\nrealtime = no\nsyslog = no\nrealtime = yes\n' 5 'repeated (first in line 3)'

@@ -6,7 +6,7 @@
  * is reported ("#" lines) and not judged, since machines differ.
  *
  * What is left out is what libqb itself does not stand: whoever writes garbage into the shared ring (not
- * into a message) can end the daemon; see ACCESS in lockstepd(8).
+ * into a message) can end the daemon; see ACCESS in lockstepd(8). The socket file has test_socket.c.
  */
 #include "config.h"
 
@@ -19,10 +19,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -42,6 +44,9 @@
 #define FLOOD 20000
 #define HELD 200
 #define LKIDS 300
+#define STRANGERS 3000
+#define DESCRIPTORS 400 /* for the daemon, and sessions wanted */
+#define SHM_SESSIONS 64
 
 /* --- the well-behaved client -------------------------------------------------------------- */
 
@@ -417,6 +422,53 @@ static int many_connections(const struct rig *r)
 	_exit(refused > 0 ? 0 : 1);
 }
 
+/* Thousands that connect and do not say who they are. libqb would wait for each of them. */
+static int many_strangers(const struct rig *r)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct rlimit limit;
+
+	memcpy(a.sun_path + 1, r->ipc_name, strlen(r->ipc_name));
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	for (int i = 0; i < STRANGERS; i++) {
+		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
+			return 1;
+		}
+	}
+	/* While all of them stand there somebody else comes in. */
+	return lock_comes(r, "in spite of them") ? 0 : 1;
+}
+
+/* As many sessions as the daemon has descriptors for, and more: the surplus hears why. */
+static int more_than_there_are_descriptors(const struct rig *r)
+{
+	struct rlimit limit;
+	size_t refused = 0, opened = 0;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+	for (int i = 0; i < DESCRIPTORS; i++) {
+		struct lockstep_session *s;
+		int error = lockstep_open("default", 0, &r->options, &s);
+
+		opened += error == 0;
+		refused += error == -EUSERS;
+		if (error != 0 && error != -EUSERS) {
+			fprintf(stderr, "session %d: %s\n", i, lockstep_strerror(error));
+			return 1;
+		}
+	}
+	/* It has taken what it could, and kept what it needs. */
+	_exit(opened > 50 && refused > 100 ? 0 : 1);
+}
+
 /* --- tests -------------------------------------------------------------------------------- */
 
 static int setup(void **state)
@@ -504,6 +556,88 @@ static void too_many_connections_are_refused(void **state)
 	attack(*state, "many connections", many_connections);
 }
 
+static void descriptors_limit(const struct rig *r)
+{
+	const struct rlimit few = { .rlim_cur = DESCRIPTORS, .rlim_max = DESCRIPTORS };
+
+	assert_int_equal(prlimit(r->daemon, RLIMIT_NOFILE, &few, NULL), 0);
+}
+
+static void who_does_not_say_who_he_is_keeps_nobody_out(void **state)
+{
+	descriptors_limit(*state);
+	attack(*state, "connections that say nothing", many_strangers);
+}
+
+static void the_surplus_is_refused_when_descriptors_are_short(void **state)
+{
+	struct rig *r = *state;
+
+	descriptors_limit(r);
+	attack(r, "more sessions than descriptors", more_than_there_are_descriptors);
+	assert_true(rig_logged(r, "few descriptors are left"));
+}
+
+/* A /dev/shm with room for few connections: the next ones are refused, the daemon goes on, and who does not need
+ * it comes in. */
+static void a_full_dev_shm_harms_nobody_who_is_in(void **state)
+{
+	struct lockstep_session *held[SHM_SESSIONS], *s;
+	struct lockstep_options by_socket = { .timeout_ms = RIG_PATIENCE_MS };
+	struct lockstep_lksb lksb = { .lvb = NULL };
+	char path[96], more[128];
+	struct rig r;
+	int count = 0, error = 0;
+	FILE *f;
+
+	(void)state;
+	if (unshare(CLONE_NEWNS) != 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+	    mount("none", "/dev/shm", "tmpfs", 0, "size=4m") != 0) {
+		skip();
+	}
+	rig_init(&r, NULL);
+	snprintf(path, sizeof(path), "%s/sock", r.dir);
+	by_socket.ipc_name = path;
+	snprintf(more, sizeof(more), "socket = %s\nblackbox_bytes = 0\n", path);
+	rig_configure(&r, more);
+	rig_start(&r);
+	assert_true(rig_state_reached(&r, "ok"));
+	while (count < SHM_SESSIONS && error == 0) {
+		error = lockstep_open("default", 0, &r.options, &held[count]);
+		count += error == 0;
+	}
+	assert_in_range(count, 2, SHM_SESSIONS - 1);
+	assert_int_equal(error, -ENOSPC);
+	/* Those that are in go on, also with messages that have never been that long. */
+	assert_int_equal(lockstep_lock_wait(held[0], LOCKSTEP_LOCK_EX, &lksb, 0, "a", 1, NULL, NULL, -1), 0);
+	assert_int_equal(lockstep_unlock_wait(held[0], lksb.lkid, 0, NULL), 0);
+	assert_int_equal(lockstep_open("default", 0, &by_socket, &s), 0);
+	lockstep_close(s);
+	/* One that ends makes room. */
+	lockstep_close(held[--count]);
+	do {
+		error = lockstep_open("default", 0, &r.options, &held[count]);
+	} while (error == -ENOSPC);
+	assert_int_equal(error, 0);
+	while (count >= 0) {
+		lockstep_close(held[count--]);
+	}
+	/* With no room at all a daemon starts nevertheless, and can be reached through the socket. */
+	rig_signal(&r, SIGTERM);
+	assert_int_equal(rig_wait(&r), 0);
+	f = fopen("/dev/shm/fill", "w");
+	while (fputs("nothing left here", f) >= 0 && fflush(f) == 0) {
+	}
+	(void)fclose(f);
+	r.options = by_socket;
+	rig_configure(&r, more);
+	rig_start(&r);
+	assert_true(rig_state_reached(&r, "ok"));
+	assert_true(lock_comes(&r, "a"));
+	rig_done(&r);
+	assert_int_equal(umount("/dev/shm"), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -514,6 +648,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(locks_of_others_cannot_be_touched, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_client_may_go_at_any_moment, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_connections_are_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(who_does_not_say_who_he_is_keeps_nobody_out, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_surplus_is_refused_when_descriptors_are_short, setup, teardown),
+		cmocka_unit_test(a_full_dev_shm_harms_nobody_who_is_in),
 	};
 
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);

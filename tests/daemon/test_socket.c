@@ -523,7 +523,7 @@ static void who_reads_nothing_loses_his_session_and_nobody_else_anything(void **
 /* --- who ---------------------------------------------------------------------------------- */
 
 /* What opening a session as user @uid of group @gid returns. */
-static int open_as(const struct at_socket *a, uid_t uid, gid_t gid)
+static int open_as_with(const struct lockstep_options *o, uid_t uid, gid_t gid)
 {
 	int status;
 	pid_t pid = fork();
@@ -534,11 +534,16 @@ static int open_as(const struct at_socket *a, uid_t uid, gid_t gid)
 		if (setgroups(0, NULL) != 0 || setgid(gid) != 0 || setuid(uid) != 0) {
 			_exit(255);
 		}
-		_exit(-lockstep_open("default", 0, &a->options, &s));
+		_exit(-lockstep_open("default", 0, o, &s));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
+}
+
+static int open_as(const struct at_socket *a, uid_t uid, gid_t gid)
+{
+	return open_as_with(&a->options, uid, gid);
 }
 
 static void the_file_and_ipc_group_decide_who_may_connect(void **state)
@@ -575,6 +580,18 @@ static void the_file_and_ipc_group_decide_who_may_connect(void **state)
 	assert_int_equal(st.st_gid, gid);
 	assert_true(rig_state_reached(&a->rig, "ok"));
 	assert_int_equal(open_as(a, NOBODY, gid), 0);
+	assert_int_equal(open_as_with(&a->rig.options, NOBODY, gid), 0); /* libqb's way */
+	rig_signal(&a->rig, SIGTERM);
+	assert_int_equal(rig_wait(&a->rig), 0);
+
+	/* Who is not trusted with the memory that libqb shares has the socket left. */
+	strcat(more, "socket_only = yes\n");
+	configure(a, more);
+	rig_start(&a->rig);
+	assert_true(rig_state_reached(&a->rig, "ok"));
+	assert_int_equal(open_as(a, NOBODY, gid), 0);
+	assert_int_equal(open_as_with(&a->rig.options, NOBODY, gid), EACCES);
+	assert_int_equal(open_as_with(&a->rig.options, 0, 0), 0);
 }
 
 static void what_lies_where_the_socket_belongs_is_looked_at(void **state)
