@@ -293,6 +293,7 @@ static void on_started(void *arg, int error, bool first, uint32_t item, uint64_t
 	s->first = first;
 	s->own = item;
 	s->own_token = token;
+	state_write(s, false); /* before the gate opens: applications read their item there */
 	say("started%s, item %u", first ? " as the first member" : "", item);
 	if (!first || s->config->first_plan) {
 		own_recover(s);
