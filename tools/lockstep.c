@@ -102,7 +102,9 @@ static const struct verb verbs[] = {
 	{ "digest", "[-s LOCKSPACE] [--json]",
 	  "Show the lockspace's sequence number and state digest; equal on all nodes at rest.\n",
 	  verb_digest },
-	{ "stats", "[--json]", "Show the daemon's counters.\n", verb_stats },
+	{ "stats", "[--timing] [--json]",
+	  "Show the daemon's counters.\n"
+	  "  --timing         how long requests take in programs with LOCKSTEP_TIMING=1\n", verb_stats },
 	{ "dump", "", "Write all that this node knows as one JSON document, for support.\n", verb_dump },
 	{ "events", "[--json]", "Show the daemon's last events, for support.\n", verb_events },
 };

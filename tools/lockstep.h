@@ -76,6 +76,9 @@ void verb_help(const struct verb *verb, FILE *out);
 /* Says what is wrong (printf format) and how it is meant to be; EXIT_USAGE. */
 __attribute__((format(printf, 2, 3))) int usage_error(const struct verb *verb, const char *format,
 						       ...);
+/* stats --timing */
+int timing_show(struct cli *cli);
+
 /* For verbs with no options but the common ones, -s and --json: negative, or the exit code. */
 int options_plain(struct cli *cli, const struct verb *verb, int argc, char **argv);
 /* Seconds, fractions allowed, as milliseconds; -EINVAL. */

@@ -33,13 +33,26 @@ static int counter_print(const char *name, uint64_t value, void *arg)
 
 int verb_stats(struct cli *cli, const struct verb *verb, int argc, char **argv)
 {
-	int code = options_plain(cli, verb, argc, argv);
+	static const struct option options[] = {
+		COMMON_OPTIONS, JSON_OPTION, SPACE_OPTION,
+		{ "timing", no_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
+	bool timing = false;
+	int code, option;
 
-	if (code >= 0) {
-		return code;
+	while ((option = getopt_long(argc, argv, "hs:", options, NULL)) >= 0) {
+		code = option == 't' ? -1 : option_common(cli, verb, option);
+		if (code >= 0) {
+			return code;
+		}
+		timing |= option == 't';
 	}
 	if (optind < argc) {
 		return usage_error(verb, "unexpected argument: %s", argv[optind]);
+	}
+	if (timing) {
+		return timing_show(cli);
 	}
 	struct lockstep_admin *a;
 

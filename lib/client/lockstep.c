@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 
 #include <lockstep/lockstep.h>
+#include <lockstep/lockstep_timing.h>
 
 #include "lib/base/assert.h"
 #include "lib/base/buf.h"
@@ -32,6 +33,8 @@ struct lockstep_session {
 	struct transport *transport;
 	struct session *session;
 	struct recovery *recovery;
+	struct client_timing *timing;
+	char space[LOCKSTEP_SPACE_MAX + 1];
 	struct buf out;
 	struct pack *pack; /* of lockstep_submit(), from its first call on */
 };
@@ -77,6 +80,14 @@ void options_open(const struct lockstep_options *o, struct ipc_open *open)
 	open->space_flags = o->space_flags;
 	if (o->cluster_name) {
 		memcpy(open->cluster, o->cluster_name, strlen(o->cluster_name));
+	}
+}
+
+/* The session's time, which statistics want; without them nobody asks. */
+static void time_set(struct lockstep_session *ls)
+{
+	if (ls->timing) {
+		session_time_set(ls->session, transport_now_ns());
 	}
 }
 
@@ -209,6 +220,10 @@ int client_open(const char *space, unsigned int flags, const struct lockstep_opt
 		lockstep_close(ls);
 		return error;
 	}
+	memcpy(ls->space, space, strlen(space));
+	if (secure_getenv("LOCKSTEP_TIMING")) {
+		(void)lockstep_timing_enable(ls);
+	}
 	*ret = ls;
 	return 0;
 }
@@ -249,6 +264,7 @@ void lockstep_close(struct lockstep_session *s)
 	goodbye(s);
 	(void)transport_free(s->transport);
 	(void)session_free(s->session);
+	client_timing_done(s);
 	buf_done(&s->out);
 	free(s->recovery);
 	free(s->pack);
@@ -276,6 +292,16 @@ void client_disconnect(struct lockstep_session *s)
 	goodbye(s);
 	session_lose(s->session, ENOTCONN);
 	s->transport = transport_free(s->transport);
+}
+
+struct client_timing **client_timing(struct lockstep_session *s)
+{
+	return &s->timing;
+}
+
+const char *client_space(const struct lockstep_session *s)
+{
+	return s->space;
 }
 
 struct session *client_session(const struct lockstep_session *s)
@@ -345,8 +371,10 @@ static int dispatch(struct lockstep_session *ls)
 	bool ran;
 
 	client_events_take(ls);
+	time_set(ls);
 	while (session_deliver(ls->session, &ran)) {
 		count += ran ? 1 : 0;
+		time_set(ls);
 	}
 	return session_is_lost(ls->session) ? -ENOTCONN : count;
 }
@@ -455,6 +483,7 @@ static int lock_call(struct lockstep_session *ls, const struct session_request *
 	if (error) {
 		return error;
 	}
+	time_set(ls);
 	error = client_submit(ls, &submit, &result, &fatal);
 	if (error) {
 		session_lock_abort(ls->session, lock);
@@ -499,10 +528,13 @@ static int message_call(struct lockstep_session *ls, const struct ipc_submit *su
 	return error;
 }
 
-static void unlock_finish(struct lockstep_session *ls, uint32_t lkid, struct lockstep_lksb *lksb,
-			  void *arg, const struct ipc_result *result)
+static void unlock_finish(struct lockstep_session *ls, uint32_t lkid, uint32_t flags,
+			  struct lockstep_lksb *lksb, void *arg, const struct ipc_result *result)
 {
 	session_unlock_commit(ls->session, lkid, lksb, result);
+	if ((flags & LOCKSTEP_LKF_CANCEL) == 0) {
+		session_unlock_timed(ls->session, lkid);
+	}
 	if (arg && result->completes) {
 		session_arg_set(ls->session, lkid, arg);
 	}
@@ -519,11 +551,12 @@ static int unlock_call(struct lockstep_session *ls, uint32_t lkid, uint32_t flag
 	}
 	int error = session_unlock_prepare(ls->session, lkid, flags, lksb, &submit);
 
+	time_set(ls);
 	error = error ? error : message_call(ls, &submit, &result);
 	if (error) {
 		return error;
 	}
-	unlock_finish(ls, lkid, lksb, arg, &result);
+	unlock_finish(ls, lkid, flags, lksb, arg, &result);
 	*ret_completes = result.completes;
 	return 0;
 }
@@ -631,7 +664,7 @@ static int row_finish(struct lockstep_session *ls, const struct pack_row *row,
 		return lock_finish(ls, row->lock, &request, result, ret_fatal);
 	}
 	if (result->error == 0) {
-		unlock_finish(ls, r->lkid, r->lksb, r->arg, result);
+		unlock_finish(ls, r->lkid, r->flags, r->lksb, r->arg, result);
 	}
 	*ret_fatal |= result->error == ENOTCONN;
 	return -(int)result->error;
@@ -640,6 +673,7 @@ static int row_finish(struct lockstep_session *ls, const struct pack_row *row,
 /* Sends the rows and hands out their results. False: the session must be given up. */
 static bool pack_finish(struct lockstep_session *ls, struct pack *pack, uint32_t tag)
 {
+	time_set(ls);
 	int error = pack->count > 0 ? pack_call(ls, tag, pack->slow, pack->count, pack->results) : 0;
 	bool fatal = error == -ENOTCONN;
 

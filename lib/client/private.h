@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct client_timing;
 struct ipc_open;
 struct ipc_result;
 struct ipc_submit;
@@ -36,6 +37,11 @@ void client_disconnect(struct lockstep_session *s);
 /* lockstep_admin_space_create_with(), which a libdlm program means differently (R-DLK-1). */
 int client_space_create(struct lockstep_admin *a, const char *space,
 			const struct lockstep_options *options, uint8_t personality);
+/* Where timing_file.c keeps its things. */
+struct client_timing **client_timing(struct lockstep_session *s);
+void client_timing_done(struct lockstep_session *s);
+/* What lockstep_open() was given. */
+const char *client_space(const struct lockstep_session *s);
 struct session *client_session(const struct lockstep_session *s);
 struct transport *client_transport(const struct lockstep_session *s);
 /* Where its recovery callbacks are kept (recovery.c): NULL at first, free()d with the session. */

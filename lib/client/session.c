@@ -8,6 +8,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/list.h"
 #include "lib/client/session.h"
+#include "lib/client/timing.h"
 #include "lib/ipc/ipc.h"
 
 #define BUCKETS_MIN 16 /* power of two */
@@ -56,6 +57,8 @@ struct session {
 	int lost_error;
 	void *lost_arg;
 	lockstep_lost_fn lost_fn;
+	struct timing *timing; /* NULL: off */
+	int64_t now_ns;
 	uint64_t recovery_number;
 	void *recovery_arg;
 	void (*recovery_fn)(void *arg, const struct ipc_event *event); /* NULL: not subscribed */
@@ -128,6 +131,9 @@ static void lock_remove(struct session *s, uint32_t lkid)
 	ls_assert(lock);
 	*slot = lock->hash_next;
 	s->locks_count--;
+	if (s->timing) {
+		timing_lock_remove(s->timing, lkid);
+	}
 	free(lock);
 }
 
@@ -323,6 +329,33 @@ int session_lock_prepare(struct session *s, const struct session_request *reques
 	return 0;
 }
 
+static void lock_timed(struct session *s, const struct lock *lock,
+		       const struct session_request *request)
+{
+	if (s->timing) {
+		timing_submitted(s->timing, lock->lkid,
+				 timing_waits(lock->granted, request->mode, request->flags),
+				 s->now_ns);
+	}
+}
+
+void session_timing_set(struct session *s, struct timing *timing)
+{
+	s->timing = timing;
+}
+
+void session_time_set(struct session *s, int64_t now_ns)
+{
+	s->now_ns = now_ns;
+}
+
+void session_unlock_timed(struct session *s, uint32_t lkid)
+{
+	if (s->timing) {
+		timing_submitted(s->timing, lkid, false, s->now_ns);
+	}
+}
+
 void session_lock_commit(struct session *s, struct lock *lock,
 			 const struct session_request *request, const struct ipc_result *result)
 {
@@ -336,6 +369,7 @@ void session_lock_commit(struct session *s, struct lock *lock,
 	request->lksb->status = LOCKSTEP_EINPROG;
 	lock->requests += result->completes ? 1 : 0;
 	if (convert) {
+		lock_timed(s, lock, request);
 		return;
 	}
 	/* A daemon that gives out an lkid twice is broken; believe the newer one. */
@@ -352,6 +386,10 @@ void session_lock_commit(struct session *s, struct lock *lock,
 		request->lksb->status = 0;
 	}
 	lock_insert(s, lock);
+	if (s->timing && result->completes) {
+		timing_lock_add(s->timing, lock->lkid, request->name, request->name_len);
+		lock_timed(s, lock, request);
+	}
 }
 
 void session_lock_abort(struct session *s, struct lock *lock)
@@ -563,6 +601,9 @@ static void cast_take(struct session *s, struct lock *lock, const struct pending
 	};
 	lock->granted = mode_valid(p->mode) ? p->mode : LOCKSTEP_LOCK_IV;
 	lock->casts_pending--;
+	if (s->timing) {
+		timing_completed(s->timing, p->lkid, s->now_ns);
+	}
 	if (p->status == 0) {
 		lock->ever_granted = true;
 		lksb->token = p->token;

@@ -26,6 +26,7 @@ struct ipc_result;
 struct ipc_submit;
 struct lock;
 struct session;
+struct timing;
 
 /* Somebody inside a _wait call: on that call's stack, from session_wait_add() to done. */
 struct session_wait {
@@ -131,6 +132,12 @@ bool session_queue_empty(const struct session *s);
 bool session_delivering(const struct session *s);
 /* A recovery callback runs: nothing may be waited for (R-CB-7). */
 bool session_recovering(const struct session *s);
+
+/* Statistics (timing.h), from now on; NULL: none. The caller keeps the time of the session. */
+void session_timing_set(struct session *s, struct timing *timing);
+void session_time_set(struct session *s, int64_t now_ns);
+/* An unlock, and no cancel, was accepted. */
+void session_unlock_timed(struct session *s, uint32_t lkid);
 
 size_t session_locks_count(const struct session *s);
 

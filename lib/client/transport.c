@@ -43,6 +43,14 @@ int64_t transport_now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+int64_t transport_now_ns(void)
+{
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
 bool transport_pause(int64_t deadline, int ms)
 {
 	if (deadline >= 0 && transport_now_ms() >= deadline) {

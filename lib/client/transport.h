@@ -16,6 +16,7 @@ struct transport;
 
 /* Monotonic milliseconds; a deadline is a value of it, negative for "never". */
 int64_t transport_now_ms(void);
+int64_t transport_now_ns(void);
 int64_t transport_deadline(int timeout_ms);
 /* For poll(): milliseconds left, 0 when it is over, -1 for ever. */
 int transport_remaining_ms(int64_t deadline);
