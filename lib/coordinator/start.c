@@ -251,7 +251,7 @@ void start_completed(struct coordinator *c, enum coordinator_lock lock, int stat
 		first_ended(c);
 		return;
 	default:
-		ls_assert(!"a completion that nobody waits for");
+		ls_assert(false); /* a completion that nobody waits for */
 	}
 }
 
