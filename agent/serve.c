@@ -47,7 +47,7 @@ struct serve {
 	uint32_t own;
 	uint64_t own_token;
 	struct recovery *own_recovery; /* also the first member's plan for everything */
-	int told; /* 1 open, -1 closed */
+	int told; /* 1 open, -1 closed: as it is in the beginning */
 	unsigned int panics; /* commands of that name under way */
 	bool started, own_clean, first, blocked;
 	bool block_owed; /* the coordinator waits for the application */
@@ -495,7 +495,7 @@ static void run(struct serve *s)
 
 int serve(const struct serve_options *options)
 {
-	struct serve s = { .ready_fd = options->ready_fd };
+	struct serve s = { .ready_fd = options->ready_fd, .told = -1 };
 	char *errors;
 
 	if (serve_config_load(options->config, &s.config, &errors)) {
