@@ -175,7 +175,7 @@ plan <<-'END'
 	undo = sh -c 'echo unclaim >>"$1"' sh %{trace}
 	[step replay]
 	needs = claim:trueData
-	do = sh -c 'trap "" TERM; test -e "$1.good" || sleep 1000' sh %{trace}
+	do = sh -c 'trap "" TERM; echo replaying >>"$1"; test -e "$1.good" || sleep 1000' sh %{trace}
 	undo = nil
 	timeout_ms = 200
 	[step clean]
@@ -195,7 +195,7 @@ ok "which the log tells" told 'item-0/replay: killed .SIGKILL.'
 agent_stop
 rm "$trace.good"
 agent_start
-within traced '^claim'
+within traced '^replaying'
 agent_stop
 ok "an agent that is told to end takes back what it has begun" traced '^unclaim$'
 
@@ -222,7 +222,6 @@ within grep -q panic "$tmp/agent/run-item-0"
 status "nobody may begin" 1 gate_open
 ok "there is no other attempt" traced '^claim$' 1
 agent_stop
-echo nonsense >"$tmp/item.plan.new"
 plain_plan
 printf '%s\n' '[plans]' "first = $tmp/first.plan" '[agent]' >"$tmp/first"
 config "$(cat "$tmp/first")"
@@ -232,9 +231,6 @@ ok "a plan of its own for the first member" within gate_open
 ok "... is run once" traced '^all [0-9]+$' 1
 ok "... in place of those of the items" not traced '^item'
 agent_stop
-mv "$tmp/first.plan" "$tmp/kept.plan"
-start late sh -c 'sleep 0.3; mv "$1" "$2"' sh "$tmp/kept.plan" "$tmp/first.plan"
-within ended late 0
 printf '[step bad]\ndo = false\nundo = nil\n' >>"$tmp/first.plan"
 agent_start
 ok "a plan without a commit step that fails is no success" within ended agent 4
@@ -286,7 +282,10 @@ daemon_start
 config "items = 1" "[hooks]" "unblock = sh -c 'echo unblock >>\"\$1\"; test -e \"\$1.good\"' sh $trace"
 plain_plan
 agent_start
-ok "a command that fails is run again" within traced '^unblock$' 2
+twice() {
+	[ "$(grep -c '^unblock$' "$trace")" -ge 2 ]
+}
+ok "a command that fails is run again" within twice
 : >"$trace.good"
 ok "until it works" within grep -q '^open' "$tmp/agent/state"
 agent_stop
