@@ -172,7 +172,7 @@ compile() {
 agents_known() {
 	crm_resource --list-agents ocf:lockstep | grep -qx lockstepd &&
 		crm_resource --list-agents ocf:lockstep | grep -qx lockspace &&
-		[ "$(crm_resource --list-agents ocf:lockstep | wc -l)" = 2 ]
+		[ "$(crm_resource --list-agents ocf:lockstep | wc -l)" = 3 ]
 }
 
 inside() {
@@ -194,7 +194,7 @@ inside() {
 		"7 lockstep-libdlm" "8 lockstepd"; do set -- $p; [ -e "/usr/share/man/man$1/$2.$1.gz" ] || exit 1; done'
 	ok "a program can be made with the library" compile
 	ok "the libdlm replacement has all it needs" sh -c '! ldd /usr/lib/*/lockstep/libdlm.so.3 | grep -q "not found"'
-	ok "Pacemaker finds two agents" agents_known
+	ok "Pacemaker finds the agents, and nothing else" agents_known
 	ok "and reads their meta-data" sh -c 'crm_resource --show-metadata ocf:lockstep:lockstepd && crm_resource --show-metadata ocf:lockstep:lockspace'
 	ok "validate-all of the host" env OCF_ROOT=/usr/lib/ocf OCF_CHECK_LEVEL=10 OCF_RESKEY_user=lockstep \
 		/usr/lib/ocf/resource.d/lockstep/lockstepd validate-all
