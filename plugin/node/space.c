@@ -520,7 +520,8 @@ void space_progress(struct space *s)
 	if (!s->joined || (s->catching_up && !sync_catch_up(s))) {
 		return;
 	}
-	if (!s->engine && s->level_wanted != 0 && !s->leaving) {
+	/* (The others have heard that it is clean: that is as good as fencing for its predecessor.) */
+	if (!s->engine && s->level_wanted != 0 && !s->leaving && view_self(s)) {
 		node_log(s->node, 3,
 			 "lockspace %s: it works at feature level %u, and this lockstepd knows only level %u: "
 			 "upgrade it; leaving",

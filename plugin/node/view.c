@@ -269,6 +269,8 @@ static bool claim_beats(const struct member *a, const struct member *b)
 	return a->lowest != b->lowest ? a->lowest < b->lowest : a->history > b->history;
 }
 
+static void recovery_point_try(struct space *s);
+
 static void foreign_meet(struct space *s, const struct member *m)
 {
 	/* A joiner speaks for the lineage whose image it has. */
@@ -357,6 +359,7 @@ void view_hello(struct space *s, struct member *m, const struct wire_body *b)
 				s->node->counters[COUNTER_FENCED_BY_REJOIN]++;
 			}
 		}
+		recovery_point_try(s); /* (as a rule he has changed the view; not when he is refused) */
 		return;
 	}
 	s->node->counters[COUNTER_FOREIGN_SEEN] += !m->carrier && !m->left_clean ? 1 : 0;

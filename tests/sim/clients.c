@@ -193,6 +193,18 @@ struct client *client_by_conn(struct world *w, node_conn conn)
 	return NULL;
 }
 
+bool client_gains(struct world *w, const struct node_action *act)
+{
+	const struct client *c = client_by_conn(w, act->conn);
+
+	for (unsigned int i = 0; c && i < CLIENT_SLOTS; i++) {
+		if (c->slots[i].state != SLOT_FREE && c->slots[i].lkid == act->lkid) {
+			return act->mode > c->slots[i].mode;
+		}
+	}
+	return false;
+}
+
 bool client_done(const struct client *c)
 {
 	for (unsigned int i = 0; i < CLIENT_SLOTS; i++) {
@@ -264,6 +276,11 @@ static void submit(struct client *c, unsigned int slot, struct node_submit op)
 				   .op = op });
 }
 
+static uint32_t timeout_of(struct client *c, uint32_t flags)
+{
+	return flags & LOCKSTEP_LKF_TIMEOUT ? (uint32_t)draw(c, 1, 300) : 0;
+}
+
 static const uint8_t *lvb_buffer(struct client *c, struct slot *s, bool writes)
 {
 	uint8_t *lvb = arena_alloc(&c->w->arena, SIM_LVB_LEN);
@@ -299,6 +316,7 @@ void client_lock(struct client *c, unsigned int slot, unsigned int resource, uin
 				.mode = mode,
 				.has_bast = true,
 				.flags = flags,
+				.timeout_cs = timeout_of(c, flags),
 				.name = arena_copy(&c->w->arena, name, (size_t)len),
 				.name_len = (size_t)len,
 				.lvb = flags & LOCKSTEP_LKF_VALBLK ? lvb_buffer(c, s, false) : NULL,
@@ -348,6 +366,7 @@ void client_convert(struct client *c, unsigned int slot, uint8_t mode, uint32_t 
 				.mode = mode,
 				.has_bast = true,
 				.flags = flags | LOCKSTEP_LKF_CONVERT,
+				.timeout_cs = timeout_of(c, flags),
 				.lkid = s->lkid,
 				.lvb = flags & LOCKSTEP_LKF_VALBLK ? lvb_buffer(c, s, writes) : NULL,
 				.lvb_len = flags & LOCKSTEP_LKF_VALBLK ? SIM_LVB_LEN : 0,
@@ -608,8 +627,28 @@ static void cast_arrives(struct client *c, const struct node_action *act)
 		}
 		refused(c, s, act);
 		break;
-	case EAGAIN:
+	case ETIMEDOUT:
+		if (!(s->flags & LOCKSTEP_LKF_TIMEOUT)) {
+			world_fail(c->w, "client %u: lkid %u timed out, but no limit was named", c->index, act->lkid);
+			return;
+		}
+		world_mark(c->w, MARK_TIMED_OUT);
+		refused(c, s, act);
+		break;
 	case EDEADLK:
+		/* (Conversion deadlocks are found at once, others by a search.) */
+		if (!s->converting) {
+			world_mark(c->w, MARK_VICTIM);
+		}
+		if (s->flags & LOCKSTEP_LKF_NODLCKWT && !s->converting) {
+			world_fail(c->w, "client %u: lkid %u is the victim of a search it does not take part in",
+				   c->index, act->lkid);
+			return;
+		}
+		world_mark(c->w, MARK_REFUSAL);
+		refused(c, s, act);
+		break;
+	case EAGAIN:
 		world_mark(c->w, MARK_REFUSAL);
 		refused(c, s, act);
 		break;
@@ -755,6 +794,12 @@ static uint32_t random_flags(struct client *c, bool convert, uint8_t mode, int8_
 	}
 	if (chance(c, 60)) {
 		flags |= LOCKSTEP_LKF_NOORDER;
+	}
+	if (!(flags & LOCKSTEP_LKF_NOQUEUE) && chance(c, c->w->config.timeout_per_mille)) {
+		flags |= LOCKSTEP_LKF_TIMEOUT;
+	}
+	if (c->w->config.deadlock_wait_ms > 0 && chance(c, 100)) {
+		flags |= LOCKSTEP_LKF_NODLCKWT;
 	}
 	/* From PW and EX an alternate mode would make a conversion one that writes. */
 	if (from < LOCKSTEP_LOCK_PW && chance(c, 60)) {

@@ -74,6 +74,8 @@ void client_kill(struct client *c, const char *why);
 /* Its daemon is gone. */
 void client_disconnected(struct client *c);
 struct client *client_by_conn(struct world *w, node_conn conn);
+/* Is that grant of more than the client has? */
+bool client_gains(struct world *w, const struct node_action *act);
 /* From the daemon, on its way to the client. */
 void client_tell(struct world *w, const struct node_action *act);
 void client_reply(struct client *c, node_conn conn, unsigned int slot, enum engine_op_type type,

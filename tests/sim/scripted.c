@@ -1,143 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Exact stories over the simulator: the ones recovery.md is about, one per function, in virtual time.
- * Each runs under several seeds, so that the same story is told at different paces. `--verbose NAME`
- * tells one of them in full.
  */
 #include "config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "plugin/engine/engine.h"
-#include "tests/sim/world.h"
-
-#define MS 1000u
-#define SECOND 1000000u
-
-enum { EX = LOCKSTEP_LOCK_EX, PR = LOCKSTEP_LOCK_PR, NL = LOCKSTEP_LOCK_NL };
-
-static bool arg_verbose;
-
-/* --- words the stories are told in ---------------------------------------------------------- */
-
-static bool healthy(struct world *w)
-{
-	return checker_healthy(w, NULL, 0);
-}
-
-static void expect(struct world *w, bool is, const char *what)
-{
-	if (!is) {
-		world_fail(w, "expected: %s", what);
-	}
-}
-
-struct cast_of {
-	unsigned int hosts;
-	enum quorum_rule quorum;
-	enum node_on_lost on_lost;
-	uint64_t mutations;
-	bool busy; /* clients act by themselves */
-};
-
-static void begin(struct world *w, uint64_t seed, const struct cast_of *cast, struct counters *counters)
-{
-	const struct world_config config = {
-		.seed = seed,
-		.cpg = {
-			.hosts = cast->hosts,
-			.quorum = cast->quorum,
-			.detect_us_min = 100 * MS,
-			.detect_us_max = 200 * MS,
-			.merge_us_max = 50 * MS,
-			.rotation_us = 200,
-			.lag_us_max = 300,
-			.sync_us_max = 2 * MS,
-			.quorum_us_max = 2 * MS,
-			.tail_per_mille = 1000,
-			.foreign_drop = true,
-			.initial_totem_early_per_mille = 100,
-			.ghost_per_mille = 1000,
-		},
-		.on_lost = cast->on_lost,
-		.mutations = cast->mutations,
-		.spaces = 1,
-		.clients_per_host = 2,
-		.resources = 4,
-		.manual_clients = !cast->busy,
-		.think_us_max = 2 * MS,
-		.hold_us_max = 5 * MS,
-		.convert_per_mille = 300,
-		.lvb_per_mille = 500,
-		.react_us_max = 0,
-		.turn_us_max = 200,
-		.ipc_us_max = 200,
-		.chunk_bytes = 100,
-		.replay_bytes = 200,
-		.image_us_max = 500,
-	};
-
-	world_init(w, &config, counters);
-	admin_init(w);
-	w->admin.never = true;
-	expect(w, world_run_until(w, healthy, 10 * SECOND), "the lockspace is formed");
-	if (cast->busy) {
-		return;
-	}
-	for (unsigned int i = 0; i < w->clients_count; i++) {
-		client_open(&w->clients[i], 0, false);
-	}
-	world_run(w, 200 * MS);
-}
-
-/* The @n-th client (0, 1) of a node (1..). */
-static struct client *client_of(struct world *w, unsigned int node, unsigned int n)
-{
-	return &w->clients[n * w->config.cpg.hosts + node - 1];
-}
-
-static bool holds(const struct client *c, unsigned int slot, int mode)
-{
-	return c->slots[slot].state == SLOT_HELD && c->slots[slot].mode == mode;
-}
-
-static bool waits(const struct client *c, unsigned int slot)
-{
-	return c->slots[slot].state == SLOT_QUEUED;
-}
-
-static void isolate(void *ctx, uint64_t host, uint64_t b)
-{
-	struct world *w = ctx;
-	unsigned int parts[SIM_HOSTS_MAX] = { 0 };
-
-	(void)b;
-	parts[host] = 1;
-	story_tell(w, "net: %u is alone", (unsigned int)host + 1);
-	cpgmodel_partition(w->cpg, parts);
-}
-
-static void rejoin(struct world *w)
-{
-	unsigned int parts[SIM_HOSTS_MAX] = { 0 };
-
-	story_tell(w, "net: whole again");
-	cpgmodel_partition(w->cpg, parts);
-}
-
-static const char *state_of(struct world *w, unsigned int node)
-{
-	struct node_space_info info;
-
-	return simnode_space(&w->nodes[node - 1], 0, &info) ? info.state : "absent";
-}
-
-static bool is(struct world *w, unsigned int node, const char *state)
-{
-	return strcmp(state_of(w, node), state) == 0;
-}
+#include "tests/sim/words.h"
 
 /* --- stories -------------------------------------------------------------------------------- */
 
@@ -145,14 +14,14 @@ static bool is(struct world *w, unsigned int node, const char *state)
  * corosync-notes 2.3: node 3 puts its request on the wire, delivers it to itself in a quorate ring of
  * three, and nobody else ever gets it. Its client must not hear "granted".
  */
-static bool self_delivery_then_cut(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
+static bool story_self_delivery(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
 	struct engine_lock_info lock;
 	struct node_member_info members[8];
 	struct node_space_info info;
 	uint64_t incarnation = 0;
 
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 
@@ -182,28 +51,10 @@ static bool self_delivery_then_cut(struct world *w, uint64_t seed, struct counte
 	return !w->failed;
 }
 
-static bool story_self_delivery(struct world *w, uint64_t seed, struct counters *counters)
-{
-	return self_delivery_then_cut(w, seed, counters, 0);
-}
-
-/* The same with the rule taken out: the story must fail, or it shows nothing. */
-static bool story_self_delivery_mutant(struct world *w, uint64_t seed, struct counters *counters)
-{
-	bool good = self_delivery_then_cut(w, seed, counters, NODE_MUTATE_NO_STABLE);
-
-	if (!good && strstr(w->violation, "two clients hold")) {
-		w->failed = false;
-		return true;
-	}
-	world_fail(w, "nobody noticed that grants are told before they are stable");
-	return false;
-}
-
 /* recovery.md section 0: what the dead node holds waits for fencing, everything else goes on. */
-static bool story_holder_crashes(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_holder_crashes(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_FENCE, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_FENCE, mutations, false, false }, counters);
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 	struct client *c = client_of(w, 2, 0);
@@ -242,9 +93,9 @@ static bool story_holder_crashes(struct world *w, uint64_t seed, struct counters
 }
 
 /* R-MEM-4: a leaver is no failure; nothing waits for fencing. */
-static bool story_clean_leave(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_clean_leave(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_FENCE, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_FENCE, mutations, false, false }, counters);
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 
@@ -268,9 +119,9 @@ static bool story_clean_leave(struct world *w, uint64_t seed, struct counters *c
 }
 
 /* R-CPG-4: a joiner gets a snapshot while the others do not pause. */
-static bool story_join_under_load(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_join_under_load(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, 0, true }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, true, false }, counters);
 	for (unsigned int round = 0; round < 4 && !w->failed; round++) {
 		admin_crash(w, 2);
 		world_run(w, 500 * MS);
@@ -288,9 +139,9 @@ static bool story_join_under_load(struct world *w, uint64_t seed, struct counter
 }
 
 /* R-LOST-1 with kill, R-COND-3: a minority that comes back ends its clients first. */
-static bool story_minority_merges(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_minority_merges(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 
@@ -316,9 +167,9 @@ static bool story_minority_merges(struct world *w, uint64_t seed, struct counter
 }
 
 /* corosync-notes 2.6: a frozen machine wakes up and never sees quorate=0. */
-static bool story_frozen_wakes(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_frozen_wakes(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	struct client *a = client_of(w, 3, 0);
 	struct client *b = client_of(w, 1, 0);
 
@@ -344,9 +195,9 @@ static bool story_frozen_wakes(struct world *w, uint64_t seed, struct counters *
 }
 
 /* Three parts of one: nobody may go on; with the administrator's help all come back. */
-static bool story_three_parts(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_three_parts(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 3, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	unsigned int parts[SIM_HOSTS_MAX] = { 0, 1, 2 };
 	struct client *a = client_of(w, 1, 0);
 
@@ -364,9 +215,9 @@ static bool story_three_parts(struct world *w, uint64_t seed, struct counters *c
 }
 
 /* two_node: both halves are quorate; the one with the lower nodeid goes on, the other stops. */
-static bool story_two_nodes(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_two_nodes(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 2, QUORUM_TWO_NODE, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 2, QUORUM_TWO_NODE, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	struct client *a = client_of(w, 1, 0);
 	struct client *b = client_of(w, 2, 0);
 
@@ -389,9 +240,9 @@ static bool story_two_nodes(struct world *w, uint64_t seed, struct counters *cou
 }
 
 /* The higher of two nodes, alone: the lower one was switched off and acknowledged. */
-static bool story_two_nodes_higher_alone(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_two_nodes_higher_alone(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 2, QUORUM_TWO_NODE, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 2, QUORUM_TWO_NODE, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	struct client *b = client_of(w, 2, 0);
 
 	admin_crash(w, 0);
@@ -426,9 +277,9 @@ static bool lists_ghost(struct world *w, unsigned int node)
  * not on node 1, whose corosync is younger. Then the lockspace is formed anew. The ids of views must not
  * depend on it (seed 214318 of the swarm at f453fda: nodes 1 and 3 evicted each other).
  */
-static bool story_ghost_on_one_side(struct world *w, uint64_t seed, struct counters *counters)
+static bool story_ghost_on_one_side(struct world *w, uint64_t seed, struct counters *counters, uint64_t mutations)
 {
-	begin(w, seed, &(struct cast_of){ 4, QUORUM_MAJORITY, NODE_ON_LOST_KILL, 0, false }, counters);
+	begin(w, seed, &(struct cast_of){ 4, QUORUM_MAJORITY, NODE_ON_LOST_KILL, mutations, false, false }, counters);
 	for (unsigned int i = 0; i < 100 && !lists_ghost(w, 3); i++) {
 		admin_crash(w, 3);
 		world_run(w, 500 * MS);
@@ -462,60 +313,17 @@ static bool story_ghost_on_one_side(struct world *w, uint64_t seed, struct count
 	return !w->failed;
 }
 
-static const struct {
-	const char *name;
-	bool (*run)(struct world *w, uint64_t seed, struct counters *counters);
-} stories[] = {
-	{ "self-delivery-then-cut", story_self_delivery },
-	{ "self-delivery-then-cut-mutant", story_self_delivery_mutant },
-	{ "holder-crashes", story_holder_crashes },
-	{ "clean-leave", story_clean_leave },
-	{ "join-under-load", story_join_under_load },
-	{ "minority-merges", story_minority_merges },
-	{ "frozen-wakes", story_frozen_wakes },
-	{ "three-parts", story_three_parts },
-	{ "two-nodes", story_two_nodes },
-	{ "two-nodes-higher-alone", story_two_nodes_higher_alone },
-	{ "ghost-on-one-side", story_ghost_on_one_side },
+const struct story_entry scripted_stories[] = {
+	{ "self-delivery-then-cut", story_self_delivery, 0, NULL },
+	{ "self-delivery-then-cut-mutant", story_self_delivery, NODE_MUTATE_NO_STABLE, "two clients hold" },
+	{ "holder-crashes", story_holder_crashes, 0, NULL },
+	{ "clean-leave", story_clean_leave, 0, NULL },
+	{ "join-under-load", story_join_under_load, 0, NULL },
+	{ "minority-merges", story_minority_merges, 0, NULL },
+	{ "frozen-wakes", story_frozen_wakes, 0, NULL },
+	{ "three-parts", story_three_parts, 0, NULL },
+	{ "two-nodes", story_two_nodes, 0, NULL },
+	{ "two-nodes-higher-alone", story_two_nodes_higher_alone, 0, NULL },
+	{ "ghost-on-one-side", story_ghost_on_one_side, 0, NULL },
 };
-
-int main(int argc, char **argv)
-{
-	const char *only = NULL;
-	struct world *w = calloc(1, sizeof(*w));
-	unsigned int bad = 0;
-
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0) {
-			arg_verbose = true;
-		} else {
-			only = argv[i];
-		}
-	}
-	if (!w) {
-		return 2;
-	}
-	for (size_t i = 0; i < sizeof(stories) / sizeof(stories[0]); i++) {
-		bool good = true;
-
-		if (only && strcmp(only, stories[i].name) != 0) {
-			continue;
-		}
-		for (uint64_t seed = 1; seed <= 20 && good; seed++) {
-			struct counters counters = { 0 };
-
-			w->story.on = w->story.print = arg_verbose;
-			good = stories[i].run(w, seed, &counters);
-			if (!good) {
-				(void)printf("%s, seed %llu: at %.3f ms: %s\n", stories[i].name,
-					     (unsigned long long)seed, (double)world_now(w) / 1000.0,
-					     w->violation);
-			}
-			world_done(w);
-		}
-		(void)printf("%s: %s\n", stories[i].name, good ? "ok" : "FAILED");
-		bad += good ? 0 : 1;
-	}
-	free(w);
-	return bad > 0 ? 1 : 0;
-}
+const size_t scripted_stories_count = sizeof(scripted_stories) / sizeof(scripted_stories[0]);

@@ -87,6 +87,7 @@ static void node_make(struct simnode *s)
 	s->node = node_new(&config);
 	s->order_up = false;
 	s->order_lost = false;
+	s->quorate = false;
 	s->groups = arena_alloc(&s->w->arena, SIMNODE_GROUPS_MAX * sizeof(*s->groups));
 	s->groups_count = 0;
 	s->images = NULL;
@@ -395,8 +396,14 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_MCAST:
 		group_queue(s, act);
 		break;
-	case NODE_ACTION_READY:
 	case NODE_ACTION_CAST:
+		/* (What a client has already it may be told again: down-conversions wait for nobody.) */
+		if (act->status == 0 && !s->quorate && client_gains(s->w, act)) {
+			world_fail(s->w, "node %u tells a grant without quorum (R-CPG-7)", s->host + 1);
+		}
+		client_tell(s->w, act);
+		break;
+	case NODE_ACTION_READY:
 	case NODE_ACTION_BAST:
 	case NODE_ACTION_LOST:
 		client_tell(s->w, act);
@@ -481,11 +488,19 @@ void simnode_request(struct simnode *s, const struct request *r)
 	simnode_wake(s);
 }
 
+static struct node_attributes attributes(const struct simnode *s)
+{
+	uint32_t wait_ms = s->w->config.deadlock_wait_ms;
+
+	return (struct node_attributes){ .deadlock_wait_named = wait_ms > 0, .deadlock_wait_ms = wait_ms };
+}
+
 static void request_open(struct simnode *s, const struct request *r)
 {
 	const struct node_open open = {
 		.space = sim_space_name(r->space),
 		.create = r->create,
+		.want = attributes(s),
 		.pid = 1000 + r->client->index,
 		.comm = "client",
 	};
@@ -551,6 +566,7 @@ static void request_do(struct simnode *s, const struct request *r)
 {
 	char busy[LOCKSTEP_SPACE_MAX + 1] = "";
 	unsigned int count = 0;
+	struct node_attributes want;
 	int e;
 
 	switch (r->type) {
@@ -576,7 +592,8 @@ static void request_do(struct simnode *s, const struct request *r)
 		node_reserved(s->node, r->reserved);
 		break;
 	case REQUEST_CREATE:
-		e = node_space_create(s->node, sim_space_name(r->space), 0);
+		want = attributes(s);
+		e = node_space_create(s->node, sim_space_name(r->space), &want);
 		story_tell(s->w, "node %u: create %s: %d", s->host + 1, sim_space_name(r->space), e);
 		world_mark(s->w, MARK_CREATE);
 		break;
@@ -648,6 +665,7 @@ static void quorum_drain(struct simnode *s)
 		story_tell(s->w, "node %u: quorum ring %u:%llu %s", s->host + 1, ev->ring.nodeid,
 			   (unsigned long long)ev->ring.seq, ev->quorate ? "yes" : "no");
 		node_quorum(s->node, ev->ring, ev->quorate);
+		s->quorate = ev->quorate;
 	}
 }
 

@@ -85,6 +85,7 @@ struct simnode {
 	struct node *node;
 	bool order_up;          /* told to the node */
 	bool order_lost;        /* corosync is gone; to be told */
+	bool quorate;           /* as the node was told last */
 	bool paused;
 	int64_t wall_jump_ms;   /* of the machine's wall clock */
 	bool turn_scheduled;

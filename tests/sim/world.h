@@ -63,6 +63,8 @@
 	X(UNLOCKED, "unlocks told")                                                                \
 	X(CANCELLED, "cancels told")                                                               \
 	X(BAST, "blocking notifications told")                                                     \
+	X(TIMED_OUT, "requests timed out")                                                         \
+	X(VICTIM, "victims of a deadlock search")                                                  \
 	X(LVB_WRITE, "lock values written and told")                                               \
 	X(LVB_READ, "lock values read")                                                            \
 	X(LVB_INVALID, "lock values read as invalid")                                              \
@@ -123,6 +125,8 @@ struct world_config {
 	unsigned int noqueue_per_mille;
 	unsigned int lvb_per_mille;
 	unsigned int close_per_mille;
+	unsigned int timeout_per_mille;
+	uint32_t deadlock_wait_ms; /* of the lockspaces; 0: what is the default */
 	uint32_t react_us_max; /* how long a client goes on after it was told that it is lost */
 	/* Daemons. */
 	uint32_t turn_us_max;   /* latency of a loop iteration */
