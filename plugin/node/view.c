@@ -307,6 +307,7 @@ static void level_hear(struct space *s, const struct member *m, const struct wir
 		s->level_wanted = b->level_used;
 	}
 	if (view_below_level(s, m) && !m->counted) {
+		s->hello_due = true; /* as to anybody new: it may have come without a configuration change */
 		s->node->counters[COUNTER_LEVELS_REFUSED]++;
 		node_log(s->node, 4,
 			 "lockspace %s: node %u may not join: it knows feature level %u, and level %u is in "

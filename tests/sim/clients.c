@@ -797,9 +797,8 @@ static uint32_t random_flags(struct client *c, bool convert, uint8_t mode, int8_
 	}
 	if (!(flags & LOCKSTEP_LKF_NOQUEUE) && chance(c, c->w->config.timeout_per_mille)) {
 		flags |= LOCKSTEP_LKF_TIMEOUT;
-	}
-	if (c->w->config.deadlock_wait_ms > 0 && chance(c, 100)) {
-		flags |= LOCKSTEP_LKF_NODLCKWT;
+		/* No search ends its wait: time does. */
+		flags |= chance(c, 300) ? LOCKSTEP_LKF_NODLCKWT : 0;
 	}
 	/* From PW and EX an alternate mode would make a conversion one that writes. */
 	if (from < LOCKSTEP_LOCK_PW && chance(c, 60)) {
