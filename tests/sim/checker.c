@@ -40,7 +40,7 @@ static struct checked_resource *resource_of(struct world *w, const struct slot *
 /* --- mutual exclusion ----------------------------------------------------------------------- */
 
 /* R-MODE-1 once more, written as who excludes whom: bit b of row a. */
-static bool modes_exclude(int8_t a, int8_t b)
+bool checker_modes_exclude(int8_t a, int8_t b)
 {
 	static const uint8_t rows[6] = {
 		0,                                  /* NL */
@@ -79,6 +79,7 @@ void checker_belief(struct world *w, const struct client *c, const struct slot *
 	if (s->believed < 0) {
 		return;
 	}
+	orphans_check(w, c, s);
 	for (unsigned int i = 0; i < w->clients_count; i++) {
 		const struct client *oc = &w->clients[i];
 
@@ -87,7 +88,7 @@ void checker_belief(struct world *w, const struct client *c, const struct slot *
 
 			if (o != s && oc->alive && o->state != SLOT_FREE && o->believed >= 0 &&
 			    o->space == s->space && o->resource == s->resource &&
-			    modes_exclude(o->believed, s->believed)) {
+			    checker_modes_exclude(o->believed, s->believed)) {
 				world_fail(w,
 					   "two clients hold r%u of %s: client %u of node %u mode %d "
 					   "token %llu, client %u of node %u mode %d token %llu%s",
@@ -189,7 +190,8 @@ void checker_lock_orphaned(struct world *w, const struct slot *s)
 {
 	if (s->mode >= LOCKSTEP_LOCK_PW || s->asked >= LOCKSTEP_LOCK_PW) {
 		/* What was only asked for may be granted and taken away again later. */
-		spoil(w, resource_of(w, s), s->mode < LOCKSTEP_LOCK_PW || s->state != SLOT_HELD);
+		spoil(w, resource_of(w, s), s->mode < LOCKSTEP_LOCK_PW || s->state != SLOT_HELD ||
+						    s->flags & LOCKSTEP_LKF_PERSISTENT);
 	}
 }
 
@@ -239,7 +241,7 @@ static void value_check(struct world *w, const struct client *c, const struct sl
 	/* Writers exclude each other, so values were stored in the order they were sent. */
 	for (const struct lvb_write *write = r->writes; write; write = write->next) {
 		/* A lock that its client has given back before it was told of it excludes nobody any more. */
-		bool excludes = !s->unlocking && modes_exclude(s->mode, write->held);
+		bool excludes = !s->unlocking && checker_modes_exclude(s->mode, write->held);
 		uint64_t before = excludes ? world_now(w) : s->read_since_us;
 
 		if (write->told && write->told_us <= before && write->interval == r->interval &&
@@ -288,7 +290,7 @@ void checker_granted(struct world *w, const struct client *c, const struct slot 
 	}
 	/* Of two conflicting grants the one told later was made later: the first had to go. */
 	for (int8_t mode = 0; mode <= 5; mode++) {
-		if (!s->unlocking && modes_exclude(mode, s->mode) && r->token_of[mode] != s &&
+		if (!s->unlocking && checker_modes_exclude(mode, s->mode) && r->token_of[mode] != s &&
 		    act->token <= r->token_max[mode]) {
 			world_fail(w,
 				   "client %u of node %u: r%u mode %d granted with token %llu after a grant of "
@@ -308,6 +310,17 @@ void checker_granted(struct world *w, const struct client *c, const struct slot 
 	}
 	if (act->size > 0) {
 		value_check(w, c, s, act);
+	}
+}
+
+void checker_adopted(struct world *w, const struct slot *s)
+{
+	struct checked_resource *r = resource_of(w, s);
+
+	for (int8_t mode = 0; mode <= 5; mode++) {
+		if (r->token_max[mode] == s->token) {
+			r->token_of[mode] = s;
+		}
 	}
 }
 
@@ -387,6 +400,7 @@ void checker_node_started(struct world *w, unsigned int host)
 		w->checker.logs[host][i].count = 0;
 		w->checker.logs[host][i].history = 0;
 		host_spoils(w, host, i);
+		orphans_gone(w, host, i);
 		w->moves[w->checker.state_of[host][i]][0] += w->checker.state_of[host][i] != 0;
 		w->checker.state_of[host][i] = 0;
 	}
@@ -475,6 +489,9 @@ static void move_note(struct world *w, unsigned int host, unsigned int space)
 	if (simnode_space(&w->nodes[host], space, &info)) {
 		for (now = 6; now > 0 && strcmp(info.state, checker_states[now]) != 0; now--) {
 		}
+	}
+	if (now < 2 || now > 4) {
+		orphans_gone(w, host, space); /* absent, joining, lost, leaving */
 	}
 	if (now != *state) {
 		w->moves[*state][now]++;

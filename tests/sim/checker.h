@@ -74,6 +74,8 @@ struct checker {
 };
 
 void checker_init(struct world *w);
+/* R-MODE-1 once more. */
+bool checker_modes_exclude(int8_t a, int8_t b);
 
 /* --- clients ------------------------------------------------------------------------------- */
 
@@ -82,6 +84,8 @@ void checker_belief(struct world *w, const struct client *c, const struct slot *
 /* A grant was told, s->mode is set; @from is the mode before. Before the belief is raised. */
 void checker_granted(struct world *w, const struct client *c, const struct slot *s, int8_t from,
 		     const struct node_action *act);
+/* @s is the lock of somebody who is gone, and has its token. */
+void checker_adopted(struct world *w, const struct slot *s);
 /* The owner of @s is gone, or has closed its session. */
 void checker_lock_orphaned(struct world *w, const struct slot *s);
 /* The owner of @s asked for the invalid mark. */

@@ -85,6 +85,7 @@ static void client_forget(struct client *c)
 
 		if (s->state != SLOT_FREE) {
 			checker_lock_orphaned(c->w, s);
+			orphan_left(c->w, c, s);
 			slot_clear(c, s);
 		}
 	}
@@ -409,6 +410,37 @@ void client_cancel(struct client *c, unsigned int slot)
 					      .lkid = s->lkid });
 }
 
+void client_adopt(struct client *c, unsigned int slot, unsigned int resource, uint8_t mode)
+{
+	struct slot *s = &c->slots[slot];
+	char name[16];
+	int len = snprintf(name, sizeof(name), "r%u", resource);
+
+	ls_assert(s->state == SLOT_FREE);
+	*s = (struct slot){ .state = SLOT_ASKED, .adopting = true, .space = c->space, .resource = resource,
+			    .asked = mode, .mode = -1, .believed = -1, .since_us = world_now(c->w),
+			    .read_since_us = world_now(c->w) };
+	story_tell(c->w, "client %u of node %u: adopts r%u %s", c->index, c->host + 1, resource, mode_name(mode));
+	orphans_asked_for(c->w, c->host, c->space, (int)resource, mode);
+	submit(c, slot, (struct node_submit){
+				.type = ENGINE_OP_ADOPT,
+				.mode = mode,
+				.has_bast = true,
+				.flags = LOCKSTEP_LKF_ORPHAN,
+				.tag = slot,
+				.name = arena_copy(&c->w->arena, name, (size_t)len),
+				.name_len = (size_t)len,
+			});
+}
+
+void client_purge(struct client *c, unsigned int host)
+{
+	story_tell(c->w, "client %u of node %u: purges orphans of node %u", c->index, c->host + 1, host + 1);
+	world_mark(c->w, MARK_PURGE);
+	orphans_gone(c->w, host, c->space);
+	submit(c, 0, (struct node_submit){ .type = ENGINE_OP_PURGE, .purge_nodeid = host + 1 });
+}
+
 /* --- from the daemon ----------------------------------------------------------------------- */
 
 void client_tell(struct world *w, const struct node_action *act)
@@ -466,6 +498,11 @@ static void reply_arrives(struct client *c, const struct message *msg)
 		}
 		s->lkid = msg->act.lkid;
 		s->state = SLOT_QUEUED;
+		return;
+	case ENGINE_OP_ADOPT:
+		if (e != 0) {
+			slot_clear(c, s);
+		}
 		return;
 	case ENGINE_OP_CONVERT:
 		if (e == 0) {
@@ -659,6 +696,36 @@ static void cast_arrives(struct client *c, const struct node_action *act)
 	}
 }
 
+/* The verdict of an adoption (R-ORPH-3). */
+static void adopted(struct client *c, const struct node_action *act)
+{
+	struct slot *s = &c->slots[act->value];
+
+	story_tell(c->w, "client %u of node %u: adoption of r%u: errno %d, lkid %u", c->index, c->host + 1,
+		   s->resource, act->status, act->lkid);
+	if (s->state != SLOT_ASKED || !s->adopting) {
+		world_fail(c->w, "client %u: answer to an adoption, but nothing was asked", c->index);
+		return;
+	}
+	if (act->status != 0) {
+		world_mark(c->w, MARK_ADOPT_REFUSED);
+		if (act->status != ENOENT && act->status != EAGAIN && act->status != ENOTCONN) {
+			world_fail(c->w, "client %u: adoption refused: errno %d", c->index, act->status);
+		}
+		slot_clear(c, s);
+		return;
+	}
+	world_mark(c->w, MARK_ADOPTED);
+	s->state = SLOT_HELD;
+	s->adopting = false;
+	s->lkid = act->lkid;
+	s->mode = (int8_t)s->asked;
+	s->token = act->token;
+	s->since_us = world_now(c->w);
+	checker_adopted(c->w, s);
+	believe(c, s, s->mode);
+}
+
 static void react_to_loss(void *ctx, uint64_t life, uint64_t conn)
 {
 	struct client *c = ctx;
@@ -743,6 +810,11 @@ static void message_arrives(void *ctx, uint64_t a, uint64_t b)
 			world_fail(c->w, "client %u: completion in state %d", c->index, (int)c->state);
 		}
 		break;
+	case NODE_ACTION_REPLY:
+		if (c->state == CLIENT_READY) {
+			adopted(c, act);
+		}
+		break;
 	case NODE_ACTION_BAST:
 		world_mark(c->w, MARK_BAST);
 		if (c->state == CLIENT_READY && !slot_by_lkid(c, act->lkid)) {
@@ -795,6 +867,9 @@ static uint32_t random_flags(struct client *c, bool convert, uint8_t mode, int8_
 	if (chance(c, 60)) {
 		flags |= LOCKSTEP_LKF_NOORDER;
 	}
+	if (chance(c, c->w->config.orphan_per_mille)) {
+		flags |= LOCKSTEP_LKF_PERSISTENT;
+	}
 	if (!(flags & LOCKSTEP_LKF_NOQUEUE) && chance(c, c->w->config.timeout_per_mille)) {
 		flags |= LOCKSTEP_LKF_TIMEOUT;
 		/* No search ends its wait: time does. */
@@ -831,6 +906,9 @@ static bool drain_one(struct client *c)
 			return true;
 		}
 	}
+	if (c->w->config.orphan_per_mille > 0) {
+		client_purge(c, (unsigned int)prng_below(&c->w->prng, c->w->config.cpg.hosts));
+	}
 	return false;
 }
 
@@ -843,6 +921,15 @@ static void slot_act(struct client *c, unsigned int i)
 	switch (s->state) {
 	case SLOT_FREE: {
 		uint8_t mode = random_mode(c);
+
+		if (config->orphan_per_mille > 0 && chance(c, 100)) {
+			client_adopt(c, i, (unsigned int)prng_below(&c->w->prng, config->resources), mode);
+			break;
+		}
+		if (config->orphan_per_mille > 0 && chance(c, 10)) {
+			client_purge(c, (unsigned int)prng_below(&c->w->prng, config->cpg.hosts));
+			break;
+		}
 
 		client_lock(c, i, (unsigned int)prng_below(&c->w->prng, config->resources), mode,
 			    random_flags(c, false, mode, -1));
@@ -895,7 +982,8 @@ static void client_act(void *ctx, uint64_t life, uint64_t b)
 		timeline_in(&w->timeline, think, client_act, c, life, 0);
 		return;
 	}
-	if (c->state == CLIENT_IDLE && c->conn == 0 && w->nodes[c->host].running && !w->draining) {
+	if (c->state == CLIENT_IDLE && c->conn == 0 && w->nodes[c->host].running &&
+	    (!w->draining || w->config.orphan_per_mille > 0)) {
 		client_open(c, (unsigned int)prng_below(&w->prng, w->config.spaces), chance(c, 500));
 		think += 20000;
 	} else if (c->state == CLIENT_IDLE) {

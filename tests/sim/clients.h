@@ -31,6 +31,7 @@ struct slot {
 	} state;
 	bool held;            /* QUEUED: a conversion; the lock is held at `mode` meanwhile */
 	bool converting;      /* the outstanding op is a conversion */
+	bool adopting;        /* ASKED: an orphan */
 	bool unlocking;       /* an unlock was sent */
 	bool cancelling;
 	bool cancel_replied;
@@ -92,5 +93,9 @@ void client_convert(struct client *c, unsigned int slot, uint8_t mode, uint32_t 
 /* @flags: VALBLK, IVVALBLK, FORCEUNLOCK */
 void client_unlock(struct client *c, unsigned int slot, uint32_t flags);
 void client_cancel(struct client *c, unsigned int slot);
+/* An orphan of its node (R-ORPH-1). */
+void client_adopt(struct client *c, unsigned int slot, unsigned int resource, uint8_t mode);
+/* All orphans of that node (R-PURGE-1). */
+void client_purge(struct client *c, unsigned int host);
 
 #endif

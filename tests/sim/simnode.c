@@ -404,6 +404,7 @@ static void act(struct simnode *s, const struct node_action *act)
 		client_tell(s->w, act);
 		break;
 	case NODE_ACTION_READY:
+	case NODE_ACTION_REPLY:
 	case NODE_ACTION_BAST:
 	case NODE_ACTION_LOST:
 		client_tell(s->w, act);
@@ -426,8 +427,6 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_PREP:
 	case NODE_ACTION_SLOT:
 	case NODE_ACTION_DONE:
-	case NODE_ACTION_REPLY:
-		break; /* clients here adopt nothing */
 	case NODE_ACTION_SPACE_FAILED:
 		/* (Clients ask for no attributes.) */
 		story_tell(s->w, "node %u: %s is refused: %d", s->host + 1, act->name, act->status);

@@ -69,6 +69,7 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->image_fail_per_mille = prng_chance(&r, 300) ? 200 : 0;
 	/* Some clusters are being upgraded, and back. */
 	c->timeout_per_mille = prng_chance(&r, 500) ? (unsigned int)prng_range(&r, 10, 300) : 0;
+	c->orphan_per_mille = c->spaces == 1 && prng_chance(&r, 400) ? (unsigned int)prng_range(&r, 20, 500) : 0;
 	c->deadlock_wait_ms = prng_chance(&r, 500) ? (uint32_t)prng_scale(&r, 20, 3000) : 0;
 	c->old_per_mille = prng_chance(&r, 250) ? (unsigned int)prng_range(&r, 100, 900) : 0;
 	c->fencing = prng_chance(&r, 400) || options->fencing;

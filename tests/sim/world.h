@@ -17,6 +17,7 @@
 #include "tests/sim/cpgmodel.h"
 #include "tests/sim/faults.h"
 #include "tests/sim/fencing.h"
+#include "tests/sim/orphans.h"
 #include "tests/sim/prng.h"
 #include "tests/sim/simnode.h"
 #include "tests/sim/story.h"
@@ -65,6 +66,10 @@
 	X(BAST, "blocking notifications told")                                                     \
 	X(TIMED_OUT, "requests timed out")                                                         \
 	X(VICTIM, "victims of a deadlock search")                                                  \
+	X(ORPHAN, "orphans left")                                                                  \
+	X(ADOPTED, "orphans adopted")                                                              \
+	X(ADOPT_REFUSED, "adoptions refused")                                                      \
+	X(PURGE, "purges asked for")                                                               \
 	X(LVB_WRITE, "lock values written and told")                                               \
 	X(LVB_READ, "lock values read")                                                            \
 	X(LVB_INVALID, "lock values read as invalid")                                              \
@@ -126,6 +131,7 @@ struct world_config {
 	unsigned int lvb_per_mille;
 	unsigned int close_per_mille;
 	unsigned int timeout_per_mille;
+	unsigned int orphan_per_mille; /* requests whose lock outlives its owner */
 	uint32_t deadlock_wait_ms; /* of the lockspaces; 0: what is the default */
 	uint32_t react_us_max; /* how long a client goes on after it was told that it is lost */
 	/* Daemons. */
@@ -172,6 +178,8 @@ struct world {
 	struct client clients[SIM_CLIENTS_MAX];
 	unsigned int clients_count;
 	struct checker checker;
+	struct orphan orphans[SIM_ORPHANS_MAX];
+	unsigned int orphans_count;
 	struct admin admin;
 	struct fencer fencer;
 	uint64_t conn_next;
