@@ -283,6 +283,9 @@ static void announce_receive(struct node *n, struct daemon_member *d, const stru
 
 		old->superseded |= old != d && old->nodeid == d->nodeid;
 	}
+	/* Where a ghost of this process was listed its coming is no configuration change, but it has not
+	 * heard anybody yet. */
+	n->announce_due |= d->process != (incarnation & ~(uint64_t)0xffff);
 	d->process = incarnation & ~(uint64_t)0xffff;
 	fencing_process_seen(n, d->nodeid, d->process);
 	reserve_store(n, b->reserved);
