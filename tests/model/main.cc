@@ -107,7 +107,7 @@ static size_t fault_pick(const Succ &o)
 	return faults.empty() ? rnd() % o.size() : faults[rnd() % faults.size()];
 }
 
-/* Fencing is slow; and now and then one node does nothing for a while. */
+/* Fencing is slow, and clients keep what they have; and now and then one node does nothing for a while. */
 struct pace {
 	int left = 0, idle = -1;
 
@@ -115,7 +115,9 @@ struct pace {
 	{
 		size_t k = rnd() % o.size();
 
-		for (int q = 0; q < 8 && begins(o[k].second, "fenced"); q++) {
+		for (int q = 0; q < 8 && (begins(o[k].second, "fenced") ||
+					  o[k].second.find(" unlocks") != std::string::npos);
+		     q++) {
 			k = rnd() % o.size();
 		}
 		if (left == 0 && rnd() % 10 == 0) {

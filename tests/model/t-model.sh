@@ -44,14 +44,16 @@ needed() { # RULE TEXT
 	fi
 }
 
-holds walks=25000 seed=5
+holds walks=20000 seed=5
 holds walks=8000 seed=6 rings=6 restarts=4 kills=3 fences=6 evicts=2
 holds walks=5000 seed=7 start=1
 holds walks=5000 seed=8 start=2
 holds depth=100 N=2 two_node=1 rings=1 kills=0 restarts=0 ops=2 fences=1
 needed stab 'two clients hold EX'
-needed elect 'two clients hold EX'
-needed epoch 'continuing members differ'
+needed elect 'view point forgets a told grant\|two clients hold EX'
+needed epoch 'two clients hold EX'
 needed cset 'view point forgets a told grant'
 needed cont 'view point forgets a told grant\|two clients hold EX'
+needed dig 'continuing members differ'
+needed fence 'two clients hold EX'
 exit "$failed"
