@@ -252,6 +252,40 @@ static int claims_more_than_the_ring(const struct rig *r)
 	return 0;
 }
 
+/* What is longer than the ring it came through lies in memory of others: it is not read, hence not answered, and
+ * the first answer is that of the message behind it. */
+static int longer_than_the_ring_is_not_read(const struct rig *r)
+{
+	static const int32_t claims[] = { 16384, 40000, IPC_MESSAGE_MAX };
+
+	for (size_t i = 0; i < 2 * sizeof(claims) / sizeof(claims[0]); i++) {
+		qb_ipcc_connection_t *c = raw_connect(r, i % 2 ? IPC_ADMIN_SUFFIX : "", 64);
+		struct ipc_query query = { .tag = 3 };
+		struct qb_ipc_request_header m[8];
+		union {
+			struct qb_ipc_response_header header;
+			uint64_t bytes[IPC_MESSAGE_MAX / sizeof(uint64_t)];
+		} answer;
+		struct buf body = { 0 };
+		int32_t id = i % 2 ? IPC_MSG_STATUS : IPC_MSG_OPEN_STATUS;
+
+		if (!c || qb_ipcc_get_buffer_size(c) >= claims[i / 2]) {
+			return 1;
+		}
+		memset(m, 0x5a, sizeof(m));
+		m[0].id = i % 2 ? IPC_MSG_LOCKS : IPC_MSG_SUBMIT;
+		m[0].size = claims[i / 2];
+		ipc_query_encode(&query, &body);
+		if (qb_ipcc_send(c, m, sizeof(m)) < 0 || raw_send(c, id, &body) < 0 ||
+		    qb_ipcc_recv(c, &answer, sizeof(answer), RIG_PATIENCE_MS) < 0 || answer.header.id != id) {
+			return 1;
+		}
+		buf_done(&body);
+		qb_ipcc_disconnect(c);
+	}
+	return 0;
+}
+
 /* Every prefix of a good message, and each with one byte turned over. */
 static int half_messages(const struct rig *r)
 {
@@ -513,6 +547,7 @@ static void attack(struct rig *r, const char *name, int (*fn)(const struct rig *
 static void a_header_that_claims_more_than_the_ring_holds(void **state)
 {
 	attack(*state, "headers that claim too much", claims_more_than_the_ring);
+	attack(*state, "messages longer than the ring", longer_than_the_ring_is_not_read);
 }
 
 static void half_messages_are_refused(void **state)
