@@ -25,6 +25,10 @@ before() {
 		[ "$(tail -n 1 "$1")" -lt "$(head -n 1 "$2")" ]
 }
 
+release_says() { # WORDS
+	on n2 lockstep release --force job 2>&1 | grep -q -- "$1"
+}
+
 partition() { # KEY CUT_ARGUMENTS...
 	key=$1
 	shift
@@ -34,6 +38,10 @@ partition() { # KEY CUT_ARGUMENTS...
 	ok "$key: node 2 waits for it" within lock_listed n3 job 'waiting .* n2 '
 	sb cut "$@"
 	ok "$key: the others lose node 1" within sees_nodes n2 2
+	token=$(on n2 lockstep locks job | awk '$2 == "granted" { print $7 }')
+	ok "$key: what node 1 holds cannot be released by force" status_is 1 on n2 lockstep release --force job
+	ok "$key: which says what can be done" release_says 'fence-ack'
+	ok "$key: its token counts" within status_is 0 on n2 lockstep check-token job "$token"
 	ok "$key: node 1 loses quorum" within not_quorate n1
 	ok "$key: and its daemon says so" within summary_has n1 '^noquorum'
 	ok "$key: other locks go on" on n3 lockstep run -w "$patience" other -- true
@@ -44,6 +52,7 @@ partition() { # KEY CUT_ARGUMENTS...
 	sb heal
 	ok "$key: after heal the job runs on node 2" within test -s "$tmp/beats2.$key"
 	diag "$(($(now_ms) - t)) ms after heal"
+	ok "$key: its token counts no more" within status_is 76 on n2 lockstep check-token job "$token"
 	# on_lost=kill: either it hears of the loss, or the daemon's SIGKILL is faster.
 	ok "$key: lockstep run on node 1 has ended, too" within ended "$key.1" "76|137"
 	ok "$key: the job had ended there before" before "$tmp/beats1.$key" "$tmp/beats2.$key"
