@@ -53,9 +53,11 @@ static int state_get(struct lockstep_admin *a, struct check *c)
 	return error ? error : c->found ? 0 : -ENOENT;
 }
 
-static bool running(const struct check *c)
+/* Has it passed its view point? With lost nodes around it is "recovering" from then on until they are known to be
+ * down, which may take long; it knows all that was told nevertheless. */
+static bool settled(const struct check *c)
 {
-	return strcmp(c->info.state, "running") == 0;
+	return strcmp(c->info.state, "running") == 0 || strcmp(c->info.state, "recovering") == 0;
 }
 
 /* The granted lock with the token, or NULL; *ret_largest: of all that are granted. */
@@ -161,7 +163,7 @@ int verb_check_token(struct cli *cli, const struct verb *verb, int argc, char **
 	c.space = cli->space;
 	progress_begin("asking for the holders");
 	int error = state_get(a, &c);
-	bool known = error == 0 && running(&c);
+	bool known = error == 0 && settled(&c);
 	uint64_t epoch = c.info.epoch;
 
 	if (error == 0) {
@@ -170,7 +172,7 @@ int verb_check_token(struct cli *cli, const struct verb *verb, int argc, char **
 	/* The list counts only if the view stood while it was made; then seq covers it, too. */
 	if (error == 0) {
 		error = state_get(a, &c);
-		known = known && error == 0 && running(&c) && c.info.epoch == epoch;
+		known = known && error == 0 && settled(&c) && c.info.epoch == epoch;
 	}
 	progress_end();
 	code = error ? list_failed(cli, error) : verdict(cli, &c, known);
