@@ -47,6 +47,7 @@
 #define STRANGERS 3000
 #define DESCRIPTORS 400 /* for the daemon, and sessions wanted */
 #define SHM_SESSIONS 64
+#define PILED 100 /* requests; they and their answers fit into the rings */
 
 /* --- the well-behaved client -------------------------------------------------------------- */
 
@@ -196,12 +197,11 @@ static ssize_t raw_submit(qb_ipcc_connection_t *c, const struct ipc_submit *m)
 	return sent;
 }
 
-/* The error of the one row that answers. */
-static int raw_answer(qb_ipcc_connection_t *c)
+/* The one row that answers; -1: none came. */
+static int raw_row(qb_ipcc_connection_t *c, struct ipc_result *ret)
 {
 	uint64_t answer[IPC_MESSAGE_MAX / sizeof(uint64_t)];
 	ssize_t size = qb_ipcc_recv(c, answer, sizeof(answer), RIG_PATIENCE_MS);
-	struct ipc_result result;
 	uint32_t tag;
 
 	if (size < (ssize_t)sizeof(struct qb_ipc_response_header)) {
@@ -211,10 +211,15 @@ static int raw_answer(qb_ipcc_connection_t *c)
 		(const uint8_t *)answer + sizeof(struct qb_ipc_response_header),
 		(size_t)size - sizeof(struct qb_ipc_response_header));
 
-	if (ipc_tag_decode(&in, &tag) != 0 || ipc_result_row_decode(&in, &result) != 0) {
-		return -1;
-	}
-	return (int)result.error;
+	return ipc_tag_decode(&in, &tag) != 0 || ipc_result_row_decode(&in, ret) != 0 ? -1 : 0;
+}
+
+/* Its error. */
+static int raw_answer(qb_ipcc_connection_t *c)
+{
+	struct ipc_result result;
+
+	return raw_row(c, &result) == 0 ? (int)result.error : -1;
 }
 
 static struct ipc_submit lock_make(int number, uint8_t mode)
@@ -613,6 +618,38 @@ static void the_surplus_is_refused_when_descriptors_are_short(void **state)
 	assert_true(rig_logged(r, "few descriptors are left"));
 }
 
+/* lkids are given out upwards, so they tell in which order requests were taken. One client has filled its ring and
+ * another has sent one request, both before the daemon looked: the one is not behind all of the others. */
+static void requests_of_all_sessions_are_taken_in_turn(void **state)
+{
+	struct rig *r = *state;
+	qb_ipcc_connection_t *many = raw_connect(r, "", IPC_MESSAGE_MAX);
+	qb_ipcc_connection_t *one = raw_connect(r, "", IPC_MESSAGE_MAX);
+	struct ipc_submit m = lock_make(0, LOCKSTEP_LOCK_PR);
+	struct ipc_result result = { .lkid = 0 };
+	int status;
+
+	assert_non_null(many);
+	assert_non_null(one);
+	raw_open(many);
+	raw_open(one);
+	rig_signal(r, SIGSTOP);
+	assert_int_equal(waitpid(r->daemon, &status, WUNTRACED), r->daemon);
+	for (int i = 0; i < PILED; i++) {
+		assert_true(raw_submit(many, &m) > 0);
+	}
+	assert_true(raw_submit(one, &m) > 0);
+	rig_signal(r, SIGCONT);
+	assert_int_equal(raw_row(one, &result), 0);
+	assert_in_range(result.lkid, 1, PILED / 2);
+	for (int i = 0; i < PILED; i++) {
+		assert_int_equal(raw_row(many, &result), 0);
+	}
+	assert_in_range(result.lkid, PILED, PILED + 1); /* all of them were taken */
+	qb_ipcc_disconnect(one);
+	qb_ipcc_disconnect(many);
+}
+
 /* A /dev/shm with room for few connections: the next ones are refused, the daemon goes on, and who does not need
  * it comes in. */
 static void a_full_dev_shm_harms_nobody_who_is_in(void **state)
@@ -685,6 +722,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(too_many_connections_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_say_who_he_is_keeps_nobody_out, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_surplus_is_refused_when_descriptors_are_short, setup, teardown),
+		cmocka_unit_test_setup_teardown(requests_of_all_sessions_are_taken_in_turn, setup, teardown),
 		cmocka_unit_test(a_full_dev_shm_harms_nobody_who_is_in),
 	};
 

@@ -39,6 +39,7 @@
 #define STRANGERS 700 /* many more than may stand in the door */
 /* Completions: more than socket, stream and the smallest limit take together. */
 #define QUEUED 12000
+#define PILED 100
 #define NOBODY 65534
 
 struct at_socket {
@@ -320,12 +321,11 @@ static bool raw_send(int fd, int32_t id, const struct buf *body)
 	return sent;
 }
 
-/* The error of the next result, or -1 when the connection ends. */
-static int raw_result(int fd)
+/* The next result; -1 when the connection ends. */
+static int raw_result_take(int fd, struct ipc_result *ret)
 {
 	uint8_t data[IPC_FRAME_HEAD + 64];
 	struct ipc_frame frame = { .size = IPC_FRAME_HEAD };
-	struct ipc_result result;
 	size_t have = 0;
 
 	while (ipc_frame_decode(data, have, &frame) != 0) {
@@ -337,8 +337,16 @@ static int raw_result(int fd)
 		}
 		have += (size_t)n;
 	}
-	assert_int_equal(ipc_result_decode(frame.body, frame.body_size, &result), 0);
-	return (int)result.error;
+	assert_int_equal(ipc_result_decode(frame.body, frame.body_size, ret), 0);
+	return 0;
+}
+
+/* Its error. */
+static int raw_result(int fd)
+{
+	struct ipc_result result;
+
+	return raw_result_take(fd, &result) == 0 ? (int)result.error : -1;
 }
 
 static int raw_hello(int fd)
@@ -520,6 +528,46 @@ static void who_reads_nothing_loses_his_session_and_nobody_else_anything(void **
 	free(a);
 }
 
+/* lkids are given out upwards, so they tell in which order requests were taken: who has sent one is not behind all
+ * of another client, who has filled his socket. */
+static void requests_of_all_sessions_are_taken_in_turn(void **state)
+{
+	struct at_socket *a = *state;
+	struct ipc_open open = { .tag = 1, .space = "default", .comm = "turns" };
+	const struct ipc_submit m = {
+		.op = IPC_OP_LOCK, .mode = LOCKSTEP_LOCK_PR, .name = "turn", .name_len = 4,
+	};
+	uint8_t ready[IPC_FRAME_HEAD + 8 + 26];
+	struct buf body = { 0 };
+	struct ipc_result result = { .lkid = 0 };
+	int fds[2], status;
+
+	for (int i = 0; i < 2; i++) {
+		fds[i] = raw_connect(a);
+		assert_int_equal(raw_hello(fds[i]), 0);
+		buf_clear(&body);
+		ipc_open_encode(&open, &body);
+		assert_true(raw_send(fds[i], IPC_MSG_OPEN, &body));
+		assert_int_equal(raw_result(fds[i]), 0);
+		assert_int_equal(recv(fds[i], ready, sizeof(ready), MSG_WAITALL), sizeof(ready));
+	}
+	buf_clear(&body);
+	ipc_tag_encode(&body, 2);
+	ipc_submit_encode(&m, &body);
+	rig_signal(&a->rig, SIGSTOP);
+	assert_int_equal(waitpid(a->rig.daemon, &status, WUNTRACED), a->rig.daemon);
+	for (int i = 0; i < PILED; i++) {
+		assert_true(raw_send(fds[0], IPC_MSG_SUBMIT, &body));
+	}
+	assert_true(raw_send(fds[1], IPC_MSG_SUBMIT, &body));
+	rig_signal(&a->rig, SIGCONT);
+	assert_int_equal(raw_result_take(fds[1], &result), 0);
+	assert_in_range(result.lkid, 1, PILED / 2);
+	close(fds[0]);
+	close(fds[1]);
+	buf_done(&body);
+}
+
 /* --- who ---------------------------------------------------------------------------------- */
 
 /* What opening a session as user @uid of group @gid returns. */
@@ -638,6 +686,7 @@ int main(void)
 		CASE(a_frame_may_come_in_pieces),
 		CASE(who_stands_in_the_door_keeps_nobody_out),
 		cmocka_unit_test(who_reads_nothing_loses_his_session_and_nobody_else_anything),
+		CASE(requests_of_all_sessions_are_taken_in_turn),
 		CASE(the_file_and_ipc_group_decide_who_may_connect),
 		CASE(what_lies_where_the_socket_belongs_is_looked_at),
 #undef CASE
