@@ -239,7 +239,7 @@ int lockstep_open(const char *space, unsigned int flags, const struct lockstep_o
  * more, and children of this process may have it. So it is told, and the session's end is on its way
  * when this returns: a release of the lockspace that comes later meets no lock of ours.
  */
-static void goodbye(struct lockstep_session *ls)
+void client_goodbye(struct lockstep_session *ls)
 {
 	const uint8_t *body;
 	size_t size;
@@ -261,7 +261,7 @@ void lockstep_close(struct lockstep_session *s)
 	}
 	/* The routine that is running would return into freed memory. */
 	ls_assert(!s->session || !session_delivering(s->session));
-	goodbye(s);
+	client_goodbye(s);
 	(void)transport_free(s->transport);
 	(void)session_free(s->session);
 	client_timing_done(s);
@@ -289,7 +289,7 @@ int lockstep_lvb_length(const struct lockstep_session *s)
 
 void client_disconnect(struct lockstep_session *s)
 {
-	goodbye(s);
+	client_goodbye(s);
 	session_lose(s->session, ENOTCONN);
 	s->transport = transport_free(s->transport);
 }

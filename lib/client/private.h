@@ -32,7 +32,10 @@ bool space_name_valid(const char *space);
 /* lockstep_open() of a session with enum engine_personality @personality (R-PROC-6). */
 int client_open(const char *space, unsigned int flags, const struct lockstep_options *options,
 		uint8_t personality, struct lockstep_session **ret);
-/* Ends the session with the daemon; what is left is lost, and to be closed. */
+/* Tells the daemon that the session ends: whatever is asked for later, by whomever on this node, is
+ * ordered behind its end. Nothing when the session is lost. */
+void client_goodbye(struct lockstep_session *s);
+/* Ends the connection with the daemon; what is left is lost, and to be closed. */
 void client_disconnect(struct lockstep_session *s);
 /* lockstep_admin_space_create_with(), which a libdlm program means differently (R-DLK-1). */
 int client_space_create(struct lockstep_admin *a, const char *space,

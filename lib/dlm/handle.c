@@ -131,6 +131,8 @@ bool handle_close(void *closed)
 		(void)pthread_detach(h->thread);
 	}
 	h->thread_stop = true;
+	/* Before anything is lost: the next one who adopts what we leave behind must find it. */
+	client_goodbye(h->ls);
 	/* Whoever is in a _wait call comes back with ENOTCONN. */
 	session_lose(h->session, ENOTCONN);
 	handle_notify(h);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The two libdlm: what they export (R-ABI-1 to R-ABI-3), then dlm_calls for each, with a daemon to use up.
+# The two libdlm: what they export (R-ABI-1 to R-ABI-3), then dlm_errors, and dlm_calls for each, with a daemon to use up.
 # shellcheck disable=SC1091,SC2154
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 [ -x "$top_builddir/tests/lib/dlm_calls" ] || skip "libdlm.so.3 is not built (libdlm.h, of Debian's libdlm-dev)"
@@ -46,6 +46,11 @@ for library in libdlm libdlm_lt; do
 	ok "$library needs libc and libqb only" only_needs "$file"
 	ok "no symbol of $library has a version" unversioned "$file"
 done
+
+# A program that was linked with Debian's library, on ours.
+daemon_start "session_locks_max = 8" # LOCKS_MAX
+ok "dlm_errors" "$top_builddir/lockstep" libdlm run --no-tree -- "$top_builddir/tests/lib/dlm_errors" "$daemon_pid"
+daemon_kill 2>/dev/null
 
 export top_builddir
 for program in dlm_calls dlm_calls_lt; do
