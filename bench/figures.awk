@@ -20,6 +20,12 @@ BEGIN {
 	ratio("lockstep.pipelined/inflight64 per_s", "cpg.self/inflight64 per_s")
 	ratio("lockstep.pipelined/inflight1024 per_s", "cpg.self/inflight1024 per_s")
 	ratio("lockstep.cycle64/- per_s", "cpg.self/inflight64 per_s")
+	ratio("libdlm.cycle1/-", "lockstep.cycle1/-")
+	ratio("libdlm.cycle1/-", "cpg.self/inflight1+cpg.confirmed/inflight1")
+	ratio("libdlm.cycle1/-", "qb.roundtrip/-")
+	ratio("libdlm.convert1/-", "cpg.self/inflight1+cpg.confirmed/inflight1")
+	ratio("libdlm.pingpong/-", "cpg.confirmed/inflight1")
+	ratio("libdlm.pipelined/inflight64 per_s", "cpg.self/inflight64 per_s")
 	ratio("engine.pair/held0", "baseline.hash/held0")
 }
 

@@ -167,6 +167,21 @@ hand() { # FIGURE VARIANT VERB COUNT HOLD_MS
 	figure "$programs/collate" differences "$1" "$2" "$tmp/from" "$tmp/to"
 }
 
+# Through libdlm, where that was built. The lockspace outlives the workers.
+dlm_figures() {
+	[ -e "$programs/dlm-bench" ] || return 0
+	figure on 1 dlm-bench cycle "$measure_ms"
+	figure on 1 dlm-bench convert "$measure_ms"
+	figure on 1 dlm-bench pipeline 64 "$measure_ms"
+	rm -f "$tmp/ping"
+	on 1 dlm-bench ping "$handovers" >"$tmp/ping" &
+	d_ping=$!
+	file_says "$tmp/ping" holding
+	on 2 dlm-bench pong "$handovers" >"$tmp/pong" &
+	wait_all "$d_ping" $!
+	figure "$programs/collate" merge libdlm.pingpong - round "$tmp/ping" "$tmp/pong"
+}
+
 one_round() {
 	figure on 1 cpg-echo self 1 "$measure_ms" 3
 	figure on 1 cpg-echo confirmed 1 "$measure_ms" 3
@@ -183,6 +198,7 @@ one_round() {
 	pipelined 1024
 	cycles 8
 	cycles 64
+	dlm_figures
 }
 
 # So many locks are held, one in a hundred by node 3.

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # All scenarios on a daemon that stands alone, through libdlm.so.3: each trace is the one that was recorded from the kernel's
-# DLM, or differs exactly as differences/NAME says. Then those that have blocking modes once more through the native API.
+# DLM, or differs exactly as differences/NAME says. Then those that have blocking modes once more through the native API,
+# and scenarios whose traces were written down from the rules.
 # LOCKSTEP_CONFORMANCE=FOLDER takes scenarios and golden traces from there. LOCKSTEP_CONFORMANCE_OUT=FOLDER keeps the traces.
 # shellcheck disable=SC1091,SC2154
 conformance=${top_srcdir:-.}/tests/conformance
@@ -45,6 +46,14 @@ modes_check() {
 	return $modes_failed
 }
 
+rules_check() {
+	rules_failed=0
+	for rule in "$conformance"/rules/*.expected; do
+		diff "$rule" "$out/rules/$(basename "$rule" .expected).out" || rules_failed=1
+	done
+	return $rules_failed
+}
+
 daemon_start
 # libtool's wrapper may relink on its first run: not twelve times at once.
 "$driver" >/dev/null 2>&1
@@ -59,5 +68,7 @@ done
 # shellcheck disable=SC2086
 run_all "$top_builddir/tests/conformance/dlmscript-native" "$out/native" -b $files
 ok "modes of blocking callbacks, through the native API" modes_check
+run_all "$driver" "$out/rules" "$conformance"/rules/*.scn
+ok "what the rules say of cases that were not recorded" rules_check
 ok "the daemon is as healthy as before" answers
 done_testing
