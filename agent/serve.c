@@ -20,6 +20,7 @@
 #include "agent/application.h"
 #include "agent/command.h"
 #include "agent/notify.h"
+#include "agent/quorum.h"
 #include "agent/recovery.h"
 #include "agent/run_state.h"
 #include "agent/serve.h"
@@ -41,6 +42,8 @@ struct serve {
 	struct lockstep_coordinator *c;
 	struct application *application;
 	GPtrArray *recoveries;
+	struct quorum *quorum;
+	const char *ipc_name;
 	guint timer, retry;
 	int ready_fd;
 	int rc;
@@ -195,6 +198,26 @@ static void escalate(struct serve *s, uint32_t item)
 
 static void on_recovery(struct recovery *r, enum recovery_outcome outcome, void *arg);
 
+/* R-PLAN-4: what runs is told to end, nothing else is begun. */
+static void recoveries_stop(struct serve *s)
+{
+	for (guint i = s->recoveries->len; i > 0; i--) {
+		recovery_stop(g_ptr_array_index(s->recoveries, i - 1));
+	}
+}
+
+/* The items are tried again when somebody may: the worker needs the control lock for that, which nobody is
+ * granted without quorum. */
+static void on_quorum_lost(void *arg)
+{
+	struct serve *s = arg;
+
+	if (s->recoveries->len > 0) {
+		say("quorum is lost: the recoveries that run are stopped");
+	}
+	recoveries_stop(s);
+}
+
 static struct recovery *recover(struct serve *s, const char *plan, uint32_t item, uint64_t token)
 {
 	struct lockstep_coordinator_status status;
@@ -216,10 +239,16 @@ static struct recovery *recover(struct serve *s, const char *plan, uint32_t item
 	return r;
 }
 
+static gboolean on_own_retry(gpointer arg);
+
 static void own_recover(struct serve *s)
 {
 	bool everything = s->first;
 
+	if (!quorum_is_there(s->quorum)) {
+		s->retry = g_timeout_add(RETRY_MS, on_own_retry, s);
+		return;
+	}
 	s->own_recovery = recover(s, everything ? s->config->first_plan : s->config->item_plan,
 				  everything ? RECOVERY_EVERYTHING : s->own, s->own_token);
 }
@@ -323,7 +352,7 @@ static void on_recover(void *arg, uint32_t item, uint64_t token)
 {
 	struct serve *s = arg;
 
-	if (s->ending) {
+	if (s->ending || !quorum_is_there(s->quorum)) {
 		(void)lockstep_coordinator_result(s->c, item, LOCKSTEP_RECOVERY_GAVEUP);
 		return;
 	}
@@ -385,9 +414,7 @@ static void lose(struct serve *s)
 	say("the session is lost: this node's daemon is gone, or the node has left the cluster");
 	application_hurry(s->application);
 	open_update(s);
-	for (guint i = s->recoveries->len; i > 0; i--) {
-		recovery_stop(g_ptr_array_index(s->recoveries, i - 1));
-	}
+	recoveries_stop(s);
 }
 
 static void pump(struct serve *s)
@@ -487,6 +514,7 @@ static void run(struct serve *s)
 	(void)g_unix_signal_add(SIGTERM, on_signal, s);
 	(void)g_unix_fd_add(lockstep_coordinator_fd(s->c), G_IO_IN | G_IO_HUP | G_IO_ERR, on_readable,
 			    s);
+	s->quorum = quorum_watch(s->ipc_name, on_quorum_lost, s);
 	(void)lockstep_coordinator_start(s->c);
 	arm(s);
 	g_main_loop_run(s->loop);
@@ -495,7 +523,7 @@ static void run(struct serve *s)
 
 int serve(const struct serve_options *options)
 {
-	struct serve s = { .ready_fd = options->ready_fd, .told = -1 };
+	struct serve s = { .ready_fd = options->ready_fd, .ipc_name = options->ipc_name, .told = -1 };
 	char *errors;
 
 	if (serve_config_load(options->config, &s.config, &errors)) {
@@ -510,6 +538,7 @@ int serve(const struct serve_options *options)
 	}
 	lockstep_coordinator_close(s.c);
 	application_free(s.application);
+	quorum_free(s.quorum);
 	g_ptr_array_unref(s.recoveries);
 	serve_config_free(s.config);
 	return s.rc;

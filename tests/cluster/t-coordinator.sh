@@ -6,12 +6,12 @@
 # record that was promised must be in the store, and none twice. Before that, one story step by step.
 # Rules: R-RC-1, R-RC-9, R-RC-10, R-RC-19, R-RC-21, R-RC-22, R-RC-23, R-CB-10, R-PLAN-2.
 #
-# LOCKSTEP_KILL_SECONDS=N kills for so long (60); LOCKSTEP_SEED=N draws the same victims again.
+# LOCKSTEP_KILL_SECONDS=N kills for so long (45); LOCKSTEP_SEED=N draws the same victims again.
 # shellcheck disable=SC2016,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 
-seconds=${LOCKSTEP_KILL_SECONDS:-60}
+seconds=${LOCKSTEP_KILL_SECONDS:-45}
 seed=${LOCKSTEP_SEED:-$$}
 prefix=${LOCKSTEP_PREFIX:-/usr}
 store=$tmp/bin/journal-store

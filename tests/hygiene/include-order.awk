@@ -35,8 +35,9 @@ BEGIN {
 	file_part["tools/lockstep_replay_file.c"] = "tools/lockstep_replay"
 	file_part["tools/lockstep_replay_compare.c"] = "tools/lockstep_replay"
 	file_part["tools/lockstep_replay_tell.c"] = "tools/lockstep_replay"
-	# The only one that talks to the cluster, through the public library.
+	# The only ones that talk to the cluster, through the public library.
 	file_part["agent/serve.c"] = "agent/serve.c"
+	file_part["agent/quorum.c"] = "agent/serve.c"
 	part_set("agent/serve.c", "agent", "types api")
 	# The daemon's config reader is a pure text parser and may be fuzzed.
 	file_allow["tests/fuzz", "plugin/daemon/config.h"] = 1
