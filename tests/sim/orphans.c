@@ -8,7 +8,8 @@
 #include "tests/sim/orphans.h"
 #include "tests/sim/world.h"
 
-/* Its daemon lives, and has not been lost and come back without telling its clients yet. */
+/* Its daemon lives, and has not been lost and come back without telling its clients yet; and the op that asked for
+ * it was not refused. */
 static bool known_here(struct world *w, const struct client *c, const struct slot *s)
 {
 	struct simnode *n = &w->nodes[c->host];
@@ -25,7 +26,7 @@ static bool known_here(struct world *w, const struct client *c, const struct slo
 		if (members[i].local && strcmp(members[i].state, "member") == 0) {
 			return engine_lock_find(info.engine, members[i].nodeid, members[i].incarnation, s->lkid,
 						&lock) &&
-			       lock.granted == s->mode;
+			       lock.granted == s->mode && lock.flags & LOCKSTEP_LKF_PERSISTENT;
 		}
 	}
 	return false;
