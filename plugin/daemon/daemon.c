@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/reboot.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -87,6 +88,16 @@ static void action_log(const struct node_action *a)
 	qb_log_from_external_source(__func__, __FILE__, "%s", priority, __LINE__, 0, text);
 }
 
+/* R-LOST-1, on_lost = reboot. Without a sync: what is not on the disk yet may be what another node writes
+ * now. In a container this ends the container. */
+static void machine_reboot(void)
+{
+	qb_log(LOG_CRIT, "on_lost = reboot: programs on this node may use locks that are lost; restarting the machine now");
+	if (reboot(RB_AUTOBOOT) != 0) {
+		qb_log(LOG_CRIT, "the machine cannot be restarted: %s", strerror(errno));
+	}
+}
+
 static void perform(struct daemon *d, const struct node_action *a)
 {
 	switch (a->type) {
@@ -143,6 +154,9 @@ static void perform(struct daemon *d, const struct node_action *a)
 	case NODE_ACTION_FENCE_MARK:
 	case NODE_ACTION_FENCE:
 		fence_link_action(d->fence, a);
+		break;
+	case NODE_ACTION_REBOOT:
+		machine_reboot();
 		break;
 	case NODE_ACTION_AGAIN:
 		daemon_dirty(d);

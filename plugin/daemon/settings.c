@@ -376,10 +376,13 @@ static char *value_set(struct settings *s, const struct key *key, const char *va
 	case KIND_LEVEL:
 		return level_set(field, value);
 	case KIND_LOST:
-		if (strcmp(value, "kill") != 0 && strcmp(value, "fence") != 0) {
-			return g_strdup_printf("'%s' is neither fence nor kill", value);
+		if (strcmp(value, "kill") != 0 && strcmp(value, "fence") != 0 &&
+		    strcmp(value, "reboot") != 0) {
+			return g_strdup_printf("'%s' is none of fence, kill, reboot", value);
 		}
-		s->on_lost = value[0] == 'k' ? NODE_ON_LOST_KILL : NODE_ON_LOST_FENCE;
+		s->on_lost = value[0] == 'k'   ? NODE_ON_LOST_KILL
+			     : value[0] == 'r' ? NODE_ON_LOST_REBOOT
+					       : NODE_ON_LOST_FENCE;
 		return NULL;
 	case KIND_FENCING:
 		if (strcmp(value, "pacemaker") != 0 && strcmp(value, "manual") != 0 &&
@@ -438,8 +441,11 @@ static void values_set(struct settings *s, const char *path, const char *content
 	}
 	g_key_file_free(file);
 	/* Nobody would stop the programs of a lost node at all. */
-	if (s->fencing == NODE_FENCING_NONE && s->on_lost != NODE_ON_LOST_KILL) {
-		complain(errors, path, 0, "fencing = none needs on_lost = kill");
+	for (size_t i = 0; i < KEYS_COUNT; i++) {
+		if (keys[i].kind == KIND_FENCING && s->fencing == NODE_FENCING_NONE &&
+		    s->on_lost == NODE_ON_LOST_FENCE) {
+			complain(errors, path, lines->key[i], "fencing = none needs on_lost = kill or reboot");
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ struct engine_lock_info;
 enum node_on_lost {
 	NODE_ON_LOST_FENCE = 0, /* stay refused, wait to be fenced */
 	NODE_ON_LOST_KILL = 1,  /* SIGKILL sessions that hold locks, then rejoin clean */
+	NODE_ON_LOST_REBOOT = 2, /* restart the machine if a session holds a lock */
 };
 
 struct node_config {
@@ -353,6 +354,7 @@ enum node_action_type {
 	NODE_ACTION_IMAGE_STOP,  /* image `token` is not wanted any more: no end is to be told */
 	NODE_ACTION_FENCE_MARK,  /* fencings first heard of after this are asked for after mark `token` */
 	NODE_ACTION_FENCE,       /* switch node `value` off or restart it; node_fence_answer(token) */
+	NODE_ACTION_REBOOT,      /* restart this machine, now: processes may use locks that are lost */
 	NODE_ACTION_AGAIN,       /* node_flush() has more to do: call it again, after a turn of others */
 	NODE_ACTION_DUMP,        /* replicas of lockspace `name` differ (R-DIG-2), `value` is a node that
 				  * does: keep data, a trace by itself (plugin/node/trace.h); size 0: too large */

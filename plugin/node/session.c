@@ -516,6 +516,11 @@ void session_lose_all(struct space *s, bool reset)
 			node_act(n, &kill);
 		}
 	}
+	if (s->holding > 0 && n->config.on_lost == NODE_ON_LOST_REBOOT) {
+		struct node_action reboot = { .type = NODE_ACTION_REBOOT };
+
+		node_act(n, &reboot);
+	}
 }
 
 void session_settled(struct session *session)

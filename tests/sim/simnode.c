@@ -462,6 +462,8 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_FENCE:
 		fencing_action(s->w, s->host, act);
 		break;
+	case NODE_ACTION_REBOOT:
+		break; /* not drawn: a power cycle is what the administrator does */
 	case NODE_ACTION_AGAIN:
 		s->again = true;
 		break;

@@ -343,6 +343,7 @@ static void act(struct bus *b, uint32_t id, const struct node_action *a)
 		}
 		break;
 	case NODE_ACTION_FENCE_MARK:
+	case NODE_ACTION_REBOOT:
 	case NODE_ACTION_FENCE:
 	case NODE_ACTION_AGAIN:
 		break;
