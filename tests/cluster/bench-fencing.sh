@@ -15,6 +15,7 @@ many=$tmp/holder-many
 	-o "$many" "$srcdir/tests/cluster/holder-many.c" -llockstep || bail "holder-many cannot be built"
 sandbox_up --fence --nodes 3
 
+# When the daemon hears of it; what the node says is logged after it was done.
 # Milliseconds since midnight of the last such line of a node's log, which begins with "Nov 27 14:02:10.123".
 log_ms() { # NODE PATTERN
 	sb logs "$1" lockstepd | grep -E -e "$2" | tail -n 1 |
@@ -37,7 +38,7 @@ for count in "$@"; do
 	within lock_listed n2 load/1 'waiting .* n1 '
 	sb crash n3
 	within said next '^have' || bail "the waiter has not got the lock"
-	known=$(log_ms n1 'lockspace default: node 3 is fenced')
+	known=$(log_ms n1 'Pacemaker: (reboot|off) of node 3 .* done')
 	had=$(awk '/^have/ { split($2, t, ":"); printf "%.0f\n", (t[1] * 3600 + t[2] * 60 + t[3]) * 1000 }' "$tmp/next.out")
 	figure fenced_to_grant "locks$count" "$((had - known))"
 	within all_up || bail "the node does not come back"
