@@ -405,6 +405,7 @@ void checker_node_started(struct world *w, unsigned int host)
 		w->checker.state_of[host][i] = 0;
 	}
 	w->checker.slow_seen[host] = w->checker.formed_seen[host] = 0;
+	recovery_node_started(w, host);
 }
 
 void checker_node_stopped(struct world *w, unsigned int host)
@@ -440,6 +441,7 @@ void checker_node_stepped(struct world *w, unsigned int host)
 {
 	struct simnode *n = &w->nodes[host];
 
+	recovery_node_stepped(w, host);
 	for (unsigned int i = 0; i < w->config.spaces; i++) {
 		struct digest_log *log = &w->checker.logs[host][i];
 		struct node_space_info info;

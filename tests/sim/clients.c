@@ -248,6 +248,11 @@ static void post(struct client *c, const struct request *r)
 		    0, 0);
 }
 
+void client_post(struct client *c, const struct request *r)
+{
+	post(c, r);
+}
+
 void client_open(struct client *c, unsigned int space, bool create)
 {
 	ls_assert(c->alive);
@@ -589,6 +594,7 @@ static void granted(struct client *c, struct slot *s, const struct node_action *
 	s->mode = act->mode;
 	s->since_us = world_now(c->w);
 	checker_granted(c->w, c, s, from, act);
+	recovery_client_granted(c, act, s->token);
 	s->token = act->token;
 	if (!s->unlocking) {
 		believe(c, s, s->mode);
@@ -801,6 +807,7 @@ static void message_arrives(void *ctx, uint64_t a, uint64_t b)
 			if (act->value != SIM_LVB_LEN) {
 				world_fail(c->w, "client %u: LVB length %u", c->index, act->value);
 			}
+			recovery_client_ready(c);
 		}
 		break;
 	case NODE_ACTION_CAST:
@@ -814,6 +821,11 @@ static void message_arrives(void *ctx, uint64_t a, uint64_t b)
 		if (c->state == CLIENT_READY) {
 			adopted(c, act);
 		}
+		break;
+	case NODE_ACTION_PREP:
+	case NODE_ACTION_SLOT:
+	case NODE_ACTION_DONE:
+		recovery_client_told(c, act);
 		break;
 	case NODE_ACTION_BAST:
 		world_mark(c->w, MARK_BAST);

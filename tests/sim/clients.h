@@ -14,9 +14,11 @@
 
 #include "plugin/engine/op.h"
 #include "plugin/node/node.h"
+#include "tests/sim/recovery.h"
 
 struct world;
 struct lvb_write;
+struct request;
 
 #define CLIENT_SLOTS 4
 #define SIM_LVB_LEN 32
@@ -64,6 +66,7 @@ struct client {
 	struct slot slots[CLIENT_SLOTS];
 	unsigned int opens;
 	unsigned int failures; /* of the last open */
+	struct recovery_client recovery;
 };
 
 void clients_init(struct world *w);
@@ -81,6 +84,8 @@ bool client_gains(struct world *w, const struct node_action *act);
 void client_tell(struct world *w, const struct node_action *act);
 void client_reply(struct client *c, node_conn conn, unsigned int slot, enum engine_op_type type,
 		  int status, uint32_t lkid, bool completes);
+/* To its daemon. */
+void client_post(struct client *c, const struct request *r);
 /* Nothing asked, nothing held. */
 bool client_done(const struct client *c);
 

@@ -78,6 +78,8 @@ static void node_make(struct simnode *s)
 		.fence_request = true,
 		.fence_startup = s->w->config.fence_startup,
 		.fence_request_delay_ms = s->w->config.fence_request_delay_ms,
+		.prep_ack_ms = s->w->config.prep_ack_ms,
+		.prep_kill_ms = s->w->config.prep_kill_ms,
 	};
 
 	for (unsigned int i = 0; i < s->w->config.cpg.hosts; i++) {
@@ -206,6 +208,7 @@ static void group_queue(struct simnode *s, const struct node_action *act)
 		if (act->size > NODE_MESSAGE_MAX) {
 			world_fail(s->w, "node %u multicasts %zu bytes", s->host + 1, act->size);
 		}
+		recovery_node_sends(s, g->name, act->data, act->size);
 	} else if (act->type == NODE_ACTION_JOIN) {
 		if (g->name) {
 			world_fail(s->w, "node %u uses group number %u twice", s->host + 1, act->group);
@@ -407,6 +410,7 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_REPLY:
 	case NODE_ACTION_BAST:
 	case NODE_ACTION_LOST:
+		recovery_node_tells(s, act);
 		client_tell(s->w, act);
 		break;
 	case NODE_ACTION_KILL:
@@ -414,7 +418,7 @@ static void act(struct simnode *s, const struct node_action *act)
 		story_tell(s->w, "node %u: kills client of conn %llu", s->host + 1,
 			   (unsigned long long)act->conn);
 		if (c) {
-			timeline_in(&s->w->timeline, draw(s, 10, 50000), kill_later, s,
+			timeline_in(&s->w->timeline, draw(s, 10, 50000) + recovery_client_lives_us(c), kill_later, s,
 				    (uint64_t)(uintptr_t)c, act->conn);
 		} else {
 			/* Already gone: its pidfd says so at once. */
@@ -427,6 +431,9 @@ static void act(struct simnode *s, const struct node_action *act)
 	case NODE_ACTION_PREP:
 	case NODE_ACTION_SLOT:
 	case NODE_ACTION_DONE:
+		recovery_node_tells(s, act);
+		client_tell(s->w, act);
+		break;
 	case NODE_ACTION_SPACE_FAILED:
 		/* (Clients ask for no attributes.) */
 		story_tell(s->w, "node %u: %s is refused: %d", s->host + 1, act->name, act->status);
@@ -619,6 +626,9 @@ static void request_do(struct simnode *s, const struct request *r)
 		break;
 	case REQUEST_FENCE:
 		request_fence(s, r);
+		break;
+	case REQUEST_RECOVERY:
+		recovery_request(s, r);
 		break;
 	}
 }

@@ -34,6 +34,7 @@ struct request {
 		REQUEST_ACK,
 		REQUEST_IMAGE,
 		REQUEST_FENCE,
+		REQUEST_RECOVERY,
 	} type;
 	struct request *next;
 	node_conn conn;
@@ -50,6 +51,8 @@ struct request {
 	bool yes;               /* FENCE_LINK: up; FENCE_BUSY; FENCE_ANSWER: success */
 	uint64_t token;         /* FENCE_ANSWER */
 	uint64_t image;         /* IMAGE: something has come through its pipe */
+	uint32_t recovery_op;   /* RECOVERY: see recovery.c */
+	uint32_t recovery_prep;
 };
 
 /* A state image that a child of the daemon writes. */

@@ -78,6 +78,10 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->fence_late_us_max = (uint32_t)prng_scale(&r, 1000, 8000000);
 	c->fence_fail_per_mille = prng_chance(&r, 500) ? (unsigned int)prng_range(&r, 100, 700) : 0;
 	c->fence_deaf_per_mille = prng_chance(&r, 300) ? (unsigned int)prng_range(&r, 1, 100) : 0;
+	c->subscribe_per_mille = prng_chance(&r, 600) ? (unsigned int)prng_range(&r, 100, 1000) : 0;
+	c->stuck_per_mille = prng_chance(&r, 300) ? (unsigned int)prng_range(&r, 10, 200) : 0;
+	c->prep_ack_ms = (uint32_t)prng_scale(&r, 200, 3000);
+	c->prep_kill_ms = (uint32_t)prng_range(&r, 500, 2000);
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)

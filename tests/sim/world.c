@@ -21,6 +21,7 @@ void world_init(struct world *w, const struct world_config *config, struct count
 	prng_seed(&w->prng, config->seed);
 	w->cpg = cpgmodel_new(w, &config->cpg);
 	checker_init(w);
+	recovery_init(w);
 	for (unsigned int i = 0; i < config->cpg.hosts; i++) {
 		w->nodes[i].w = w;
 		w->nodes[i].host = i;

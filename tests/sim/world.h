@@ -19,6 +19,7 @@
 #include "tests/sim/fencing.h"
 #include "tests/sim/orphans.h"
 #include "tests/sim/prng.h"
+#include "tests/sim/recovery.h"
 #include "tests/sim/simnode.h"
 #include "tests/sim/story.h"
 #include "tests/sim/timeline.h"
@@ -104,7 +105,15 @@
 	X(CORRUPTED, "replicas changed behind the node's back")                                   \
 	X(DUMP, "dumps of replicas that differ")                                                   \
 	X(OLD_DAEMON, "daemons of an older feature level started")                                 \
-	X(LEVEL_REFUSED, "joins refused for their feature level")
+	X(LEVEL_REFUSED, "joins refused for their feature level")                                  \
+	X(SUBSCRIBED, "subscriptions to recovery callbacks")                                       \
+	X(SUBSCRIBED_LATE, "subscriptions during a recovery")                                      \
+	X(UNSUBSCRIBED, "subscriptions ended")                                                     \
+	X(PREP, "preps told")                                                                      \
+	X(PREP_PENDING, "preps acknowledged later")                                                \
+	X(PREP_STUCK, "preps never acknowledged")                                                  \
+	X(SLOT, "slots told")                                                                      \
+	X(DONE, "dones told")
 
 enum sim_mark {
 #define X(id, text) MARK_##id,
@@ -156,6 +165,11 @@ struct world_config {
 	uint32_t fence_late_us_max;    /* from the cut of the power to the report */
 	unsigned int fence_fail_per_mille;
 	unsigned int fence_deaf_per_mille; /* the way to the fencer is down, and what it said lost */
+	/* Recovery callbacks. */
+	unsigned int subscribe_per_mille;
+	unsigned int stuck_per_mille;
+	uint32_t prep_ack_ms;
+	uint32_t prep_kill_ms;
 };
 
 /* Counters of node objects, summed by name. */
@@ -180,6 +194,7 @@ struct world {
 	struct checker checker;
 	struct orphan orphans[SIM_ORPHANS_MAX];
 	unsigned int orphans_count;
+	struct recovery recovery;
 	struct admin admin;
 	struct fencer fencer;
 	uint64_t conn_next;
