@@ -96,6 +96,12 @@ static const struct verb verbs[] = {
 	  "  lockdump                 locks of this node; -M those of other nodes, too\n"
 	  "  status                   nodes, and which of them have to be fenced\n",
 	  verb_dlm },
+	{ "recovery", "watch [-n COUNT] [--hold SECONDS] [--json] [-s LOCKSPACE | LOCKSPACE]",
+	  "Write a line for each recovery callback: prep, slot NODE:SLOT, done with all slots.\n"
+	  "  -n, --count COUNT        end after so many lines\n"
+	  "      --hold SECONDS       acknowledge prep so late (default: at once)\n"
+	  "Exit: 76 the session was lost.\n",
+	  verb_recovery },
 	{ "fence-ack", "NODE",
 	  "Vouch that NODE (name or number) is down and will not come back with its old locks.\n",
 	  verb_fence_ack },
