@@ -308,6 +308,7 @@ struct space {
 	bool digest_due;
 	uint64_t probe_ms;         /* when the last one was sent or came back */
 
+	uint32_t preps_owed;       /* by all sessions here */
 	/* The last recovery point, as sessions here are told of it; local. */
 	struct buf done_slots;     /* as in NODE_ACTION_DONE */
 	uint32_t done_own;         /* 0: there was none */
@@ -785,6 +786,8 @@ bool recovery_callback_waits(const struct session *session, const struct callbac
 /* Every subscribed session here has acknowledged prep, or is dead (R-CB-10). */
 bool recovery_acknowledged(const struct space *s);
 void recovery_tick(struct space *s, uint64_t elapsed_ms);
+/* It acknowledges nothing any more, and is not waited for. */
+void recovery_session_gone(struct session *session);
 /* Deals with those that do not. */
 void recovery_progress_late(struct space *s);
 /* "waits for prep of session ..."; false when it does not. */

@@ -47,6 +47,7 @@ static void prep_add(struct session *session)
 	c->status = (int32_t)++session->prep_number;
 	session->prepped = true;
 	session->preps_owed++;
+	session->space->preps_owed++;
 }
 
 static void slot_add(struct session *session, const struct lost *l, uint64_t seq)
@@ -196,16 +197,22 @@ bool recovery_callback_waits(const struct session *session, const struct callbac
 
 bool recovery_acknowledged(const struct space *s)
 {
-	list_for_each(item, &s->sessions) {
-		if (list_entry(item, struct session, item)->preps_owed > 0) {
-			return node_mutated(s->node, NODE_MUTATE_CB_NO_BARRIER);
-		}
-	}
-	return true;
+	return s->preps_owed == 0 || node_mutated(s->node, NODE_MUTATE_CB_NO_BARRIER);
+}
+
+void recovery_session_gone(struct session *session)
+{
+	ls_assert(session->space->preps_owed >= session->preps_owed);
+	session->space->preps_owed -= session->preps_owed;
+	session->preps_owed = 0;
+	session->prep_told = 0;
 }
 
 void recovery_tick(struct space *s, uint64_t elapsed_ms)
 {
+	if (s->preps_owed == 0) {
+		return;
+	}
 	list_for_each(item, &s->sessions) {
 		struct session *session = list_entry(item, struct session, item);
 
@@ -261,6 +268,9 @@ static void prep_late(struct session *session)
 
 void recovery_progress_late(struct space *s)
 {
+	if (s->preps_owed == 0) {
+		return;
+	}
 	list_for_each(item, &s->sessions) {
 		struct session *session = list_entry(item, struct session, item);
 
@@ -356,8 +366,7 @@ int node_recovery_unsubscribe(struct node *n, node_conn conn)
 	}
 	session->subscribed = false;
 	session->prepped = false;
-	session->preps_owed = 0;
-	session->prep_told = 0;
+	recovery_session_gone(session);
 	return 0;
 }
 
@@ -371,8 +380,9 @@ int node_recovery_prep_done(struct node *n, node_conn conn, uint32_t prep)
 	if (!session->subscribed || prep == 0 || session->prep_told != prep) {
 		return EINVAL;
 	}
-	ls_assert(session->preps_owed > 0);
+	ls_assert(session->preps_owed > 0 && session->space->preps_owed > 0);
 	session->preps_owed--;
+	session->space->preps_owed--;
 	session->prep_told = 0;
 	return 0;
 }

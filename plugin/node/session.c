@@ -291,6 +291,7 @@ void session_detach(struct session *session)
 		return;
 	}
 	callbacks_clear(session, true);
+	recovery_session_gone(session);
 	adoptions_fail(session);
 	locks_forget(session);
 	*number_slot(s, session->number) = session->number_next;
@@ -505,8 +506,7 @@ void session_lose_all(struct space *s, bool reset)
 			continue;
 		}
 		callbacks_clear(session, true);
-		session->prep_told = 0;
-		session->preps_owed = 0;
+		recovery_session_gone(session);
 		session->holding = true;
 		s->holding++;
 		if (n->config.on_lost == NODE_ON_LOST_KILL && !session->prep_killed) {
