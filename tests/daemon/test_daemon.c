@@ -360,7 +360,7 @@ static void garbage_send(const struct rig *r, const char *suffix, int32_t id, in
 static void garbage_does_not_end_the_daemon(void **state)
 {
 	static const int32_t ids[] = { 0,  IPC_MSG_OPEN,  IPC_MSG_SUBMIT, IPC_MSG_OPEN_STATUS,
-				       16, IPC_MSG_LOCKS, IPC_MSG_SPACE_CREATE,
+				       16, IPC_MSG_LOCKS, IPC_MSG_SPACE_CREATE, IPC_MSG_RECOVERY,
 				       INT32_MAX, INT32_MIN, -1 };
 	static const int32_t claims[] = { 0, 16, 24, 100, 4096, 65536, 65537, INT32_MAX, -1 };
 	struct rig *r = *state;
@@ -374,6 +374,39 @@ static void garbage_does_not_end_the_daemon(void **state)
 	}
 	assert_true(rig_alive(r));
 	assert_true(lock_comes(r, "after"));
+}
+
+/* Whoever has no session has no subscription; what cannot be read is not acted on. */
+static void recovery_requests_without_a_session_are_refused(void **state)
+{
+	struct rig *r = *state;
+	qb_ipcc_connection_t *c = raw_connect(r, "");
+
+	for (uint8_t op = 0; op <= IPC_RECOVERY_PREP_DONE + 1; op++) {
+		const struct ipc_recovery request = { .tag = 9, .op = op };
+		struct qb_ipc_request_header header = { .id = IPC_MSG_RECOVERY };
+		struct ipc_result result = { .error = 0 };
+		uint8_t answer[IPC_MESSAGE_MAX];
+		struct buf out = { 0 };
+		bool good = op >= IPC_RECOVERY_SUBSCRIBE && op <= IPC_RECOVERY_PREP_DONE;
+
+		buf_put_zero(&out, sizeof(header));
+		ipc_recovery_encode(&request, &out);
+		header.size = (int32_t)out.size;
+		memcpy(out.data, &header, sizeof(header));
+		assert_true(qb_ipcc_send(c, out.data, out.size) > 0);
+		ssize_t size = qb_ipcc_recv(c, answer, sizeof(answer), 60000);
+
+		assert_true(size > (ssize_t)sizeof(struct qb_ipc_response_header));
+		size -= (ssize_t)sizeof(struct qb_ipc_response_header);
+		assert_int_equal(ipc_result_decode(answer + sizeof(struct qb_ipc_response_header), (size_t)size,
+						   &result),
+				 0);
+		assert_int_equal(result.error, good ? ENOTCONN : EBADMSG);
+		buf_done(&out);
+	}
+	qb_ipcc_disconnect(c);
+	assert_true(rig_alive(r));
 }
 
 /* Bytes that are not even libqb's, on its own socket. */
@@ -706,6 +739,7 @@ int main(void)
 		DAEMON_TEST(successor_waits_for_clients_of_the_dead),
 		DAEMON_TEST(successor_kills_clients_of_the_dead),
 		DAEMON_TEST(garbage_does_not_end_the_daemon),
+		DAEMON_TEST(recovery_requests_without_a_session_are_refused),
 		DAEMON_TEST(garbage_handshakes_do_not_end_the_daemon),
 		DAEMON_TEST(client_that_breaks_the_connection_is_killed),
 		DAEMON_TEST(slow_client_loses_nothing),
