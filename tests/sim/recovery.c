@@ -214,20 +214,31 @@ static void complain(struct client *c, const char *what)
 	world_fail(c->w, "client %u of node %u, recovery callbacks: %s", c->index, c->host + 1, what);
 }
 
-/* Who had left its node's view in an orderly way before that recovery point; false: not known any more. */
-static bool left_before(struct client *c, uint64_t seq, uint32_t *ret_left)
+/* Where a node has that recovery point of its own; false: not any more. */
+static bool point_find(const struct recovery_host *h, uint64_t seq, size_t *ret_at)
 {
-	const struct recovery_host *h = &c->w->recovery.hosts[c->host][c->space];
-
 	for (size_t i = 0; i < h->points_count && i < RECOVERY_LEFT; i++) {
 		size_t at = (h->points_count - 1 - i) % RECOVERY_LEFT;
 
 		if (h->points[at].seq == seq) {
-			*ret_left = h->points[at].left;
+			*ret_at = at;
 			return true;
 		}
 	}
 	return false;
+}
+
+/* Who had left its node's view in an orderly way before that recovery point; false: not known any more. */
+static bool left_before(struct client *c, uint64_t seq, uint32_t *ret_left)
+{
+	const struct recovery_host *h = &c->w->recovery.hosts[c->host][c->space];
+	size_t at;
+
+	if (!point_find(h, seq, &at)) {
+		return false;
+	}
+	*ret_left = h->points[at].left;
+	return true;
 }
 
 /* From the members of one done to those of the next. */
@@ -388,36 +399,53 @@ static void *grow(struct world *w, void *items, size_t count, size_t *size, size
 	return copy;
 }
 
-static void reset_note(struct world *w, unsigned int space, uint64_t seq)
+/* 0: nobody of that view has said. */
+static uint32_t lineage_of(const struct recovery *r, unsigned int space, uint64_t view)
+{
+	for (size_t i = r->views_count[space]; i > 0; i--) {
+		if (r->views[space][i - 1].view == view) {
+			return r->views[space][i - 1].lineage;
+		}
+	}
+	return 0;
+}
+
+static void lineage_note(struct world *w, unsigned int space, uint64_t view, uint32_t lineage)
 {
 	struct recovery *r = &w->recovery;
 
-	r->resets[space] = grow(w, r->resets[space], r->resets_count[space], &r->resets_size[space],
-				sizeof(*r->resets[space]));
-	r->resets[space][r->resets_count[space]++].seq = seq;
-}
-
-static bool reset_between(const struct recovery *r, unsigned int space, uint64_t after, uint64_t upto)
-{
-	for (size_t i = 0; i < r->resets_count[space]; i++) {
-		if (r->resets[space][i].seq > after && r->resets[space][i].seq <= upto) {
-			return true;
-		}
+	if (lineage == 0 || lineage_of(r, space, view) != 0) {
+		return;
 	}
-	return false;
+	r->views[space] = grow(w, r->views[space], r->views_count[space], &r->views_size[space],
+			       sizeof(*r->views[space]));
+	r->views[space][r->views_count[space]++] = (struct recovery_view){ view, lineage };
 }
 
-/* Two recovery points in the order of their seq: generations grow, but for a new beginning. */
-static void points_compare(struct world *w, unsigned int space, const struct recovery_point *a,
-			   const struct recovery_point *b)
+/* That view is the first of a lineage, on whichever of its members this is seen first. */
+static uint32_t lineage_begin(struct world *w, unsigned int space, uint64_t view)
 {
-	if (b->generation <= a->generation && !reset_between(&w->recovery, space, a->seq, b->seq)) {
+	if (lineage_of(&w->recovery, space, view) == 0) {
+		lineage_note(w, space, view, ++w->recovery.lineages);
+	}
+	return lineage_of(&w->recovery, space, view);
+}
+
+/* Two recovery points in the order of their seq: generations of a lineage grow. */
+static void points_compare(struct world *w, const struct recovery_point *a, const struct recovery_point *b)
+{
+	if (a->lineage == b->lineage && b->generation <= a->generation) {
 		world_fail(w,
 			   "node %u told generation %u of a recovery at seq %llu, node %u generation %u of one "
 			   "at %llu (R-GEN-1)",
 			   a->host + 1, a->generation, (unsigned long long)a->seq, b->host + 1, b->generation,
 			   (unsigned long long)b->seq);
 	}
+}
+
+static bool point_before(const struct recovery_point *a, const struct recovery_point *b)
+{
+	return a->lineage != b->lineage ? a->lineage < b->lineage : a->seq < b->seq;
 }
 
 static void point_note(struct world *w, unsigned int space, const struct recovery_point *p)
@@ -429,10 +457,10 @@ static void point_note(struct world *w, unsigned int space, const struct recover
 				sizeof(*r->points[space]));
 	struct recovery_point *points = r->points[space];
 
-	while (at > 0 && points[at - 1].seq >= p->seq) {
+	while (at > 0 && !point_before(&points[at - 1], p)) {
 		at--;
 	}
-	if (at < count && points[at].seq == p->seq) {
+	if (at < count && !point_before(p, &points[at])) {
 		char was[100], is[100];
 
 		if (points[at].generation != p->generation || !slots_equal(&points[at].slots, &p->slots)) {
@@ -450,10 +478,10 @@ static void point_note(struct world *w, unsigned int space, const struct recover
 	points[at] = *p;
 	r->points_count[space]++;
 	if (at > 0) {
-		points_compare(w, space, &points[at - 1], &points[at]);
+		points_compare(w, &points[at - 1], &points[at]);
 	}
 	if (at < count) {
-		points_compare(w, space, &points[at], &points[at + 1]);
+		points_compare(w, &points[at], &points[at + 1]);
 	}
 }
 
@@ -472,10 +500,15 @@ void recovery_node_tells(struct simnode *s, const struct node_action *act)
 		r->node_told = true;
 		r->node_owed = act->value;
 	} else if (act->type == NODE_ACTION_DONE) {
+		const struct recovery_host *h = &s->w->recovery.hosts[s->host][c->space];
 		struct recovery_point p = { .seq = act->token, .generation = act->value, .host = s->host };
+		size_t at;
 
 		r->node_told = false;
-		if (slots_decode(act, &p.slots)) {
+		if (point_find(h, act->token, &at)) {
+			p.lineage = lineage_of(&s->w->recovery, c->space, h->points[at].view);
+		}
+		if (p.lineage != 0 && slots_decode(act, &p.slots)) {
 			point_note(s->w, c->space, &p);
 		}
 	}
@@ -490,7 +523,7 @@ void recovery_node_started(struct world *w, unsigned int host)
 		struct recovery_host *h = &w->recovery.hosts[host][space];
 
 		/* What its predecessor has said may still be on its way. */
-		h->generation = h->left = 0;
+		h->lineage = h->generation = h->left = 0;
 		h->points_count = 0;
 		memset(h->members, 0, sizeof(h->members));
 	}
@@ -615,13 +648,18 @@ static bool said_prepared(const struct recovery_host *h, uint64_t view)
 	return false;
 }
 
-/* Who has a slot now. */
-static void members_note(struct world *w, unsigned int host, unsigned int space)
+/* A recovery point of this node, or a forming; and who has a slot now. */
+static void point_keep(struct world *w, unsigned int host, unsigned int space,
+		       const struct node_space_info *info)
 {
 	struct recovery_host *h = &w->recovery.hosts[host][space];
 	struct node_member_info members[64];
 	size_t count = node_space_members(w->nodes[host].node, sim_space_name(space), members, 64);
+	size_t at = h->points_count++ % RECOVERY_LEFT;
 
+	h->points[at].seq = info->seq;
+	h->points[at].view = info->view;
+	h->points[at].left = h->left;
 	memset(h->members, 0, sizeof(h->members));
 	for (size_t i = 0; i < count && i < 64; i++) {
 		if (strcmp(members[i].state, "member") == 0) {
@@ -651,11 +689,10 @@ static void point_check(struct world *w, unsigned int host, unsigned int space,
 				   host + 1, members[i].nodeid);
 		}
 	}
-	size_t at = h->points_count++ % RECOVERY_LEFT;
-
-	h->points[at].seq = info->seq;
-	h->points[at].left = h->left;
-	members_note(w, host, space);
+	/* A joiner is of the lineage of the others, some of which have come here before. */
+	h->lineage = h->lineage ? h->lineage : lineage_of(&w->recovery, space, info->view);
+	lineage_note(w, space, info->view, h->lineage);
+	point_keep(w, host, space, info);
 }
 
 static void leaves_note(struct world *w, unsigned int host, unsigned int space)
@@ -712,10 +749,10 @@ void recovery_node_stepped(struct world *w, unsigned int host)
 		bool first = formed && info.generation == 1 && own_slot(&w->nodes[host], space) != 0;
 
 		if (slow || first) {
-			reset_note(w, space, info.seq);
+			w->recovery.hosts[host][space].lineage = lineage_begin(w, space, info.view);
 		}
 		if (first) {
-			members_note(w, host, space);
+			point_keep(w, host, space, &info);
 		}
 		if (point) {
 			point_check(w, host, space, &info);

@@ -58,15 +58,18 @@ struct recovery_client {
 
 /* A recovery point that was told to somebody. */
 struct recovery_point {
+	uint32_t lineage;
 	uint64_t seq;
 	uint32_t generation;
 	unsigned int host; /* the first that told it */
 	struct recovery_slots slots;
 };
 
-/* Where generations may begin again: a lockspace was formed, or goes on from an older state. */
-struct recovery_reset {
-	uint64_t seq;
+/* Where generations may begin again, a lockspace is formed, or goes on from an older state: the ones of one
+ * lineage grow. All members of a view are of the same one. */
+struct recovery_view {
+	uint64_t view;
+	uint32_t lineage;
 };
 
 enum { RECOVERY_VIEWS = 8, RECOVERY_LEFT = 16 };
@@ -75,11 +78,13 @@ enum { RECOVERY_VIEWS = 8, RECOVERY_LEFT = 16 };
 struct recovery_host {
 	uint64_t views[RECOVERY_VIEWS]; /* for which it said prepared, the last ones */
 	size_t views_count;
+	uint32_t lineage;               /* 0: not known */
 	uint32_t generation;            /* of the last recovery point */
 	uint64_t members[SIM_HOSTS_MAX + 1]; /* incarnations of its members, by nodeid */
 	uint32_t left;                  /* those of them that left in an orderly way since then */
 	struct {
-		uint64_t seq;           /* of a recovery point */
+		uint64_t seq;           /* of a recovery point, or of its forming */
+		uint64_t view;
 		uint32_t left;          /* and before it */
 	} points[RECOVERY_LEFT];
 	size_t points_count;
@@ -87,12 +92,13 @@ struct recovery_host {
 
 struct recovery {
 	struct prng prng;
-	struct recovery_point *points[2]; /* by seq */
+	struct recovery_point *points[2]; /* by lineage, seq */
 	size_t points_count[2];
 	size_t points_size[2];
-	struct recovery_reset *resets[2];
-	size_t resets_count[2];
-	size_t resets_size[2];
+	struct recovery_view *views[2];
+	size_t views_count[2];
+	size_t views_size[2];
+	uint32_t lineages;
 	struct recovery_host hosts[SIM_HOSTS_MAX][2];
 	size_t counters[4]; /* where they are in the node's list; SIZE_MAX not known yet */
 	uint64_t seen[SIM_HOSTS_MAX][4];
