@@ -21,6 +21,9 @@ kind_text() {
 	upgrade) # somebody was sent what he does not know
 		echo 'counts bad_messages|knows feature level'
 		;;
+	callbacks) # a client was told of a recovery what is not so, or at the wrong time
+		echo 'recovery callbacks:|R-CB-|R-GEN-1|R-MEM-5'
+		;;
 	liveness) # nothing wrong is said, but something is never said
 		echo 'does not get well|forgotten'
 		;;
@@ -68,6 +71,16 @@ caught safety form-alone 1000
 caught safety early-growth 1000 CUT_AT FLAP FAST_RESTART
 caught replica ready-old 200
 caught upgrade level-any 100
+caught callbacks prep-unheard 50
+caught callbacks prep-again 100
+caught callbacks prep-joiner 400
+caught callbacks slot-again 50
+caught callbacks slot-leaver 1000
+caught callbacks slot-order 400
+caught callbacks slot-kept 100
+caught callbacks done-early 50
+caught callbacks generation-own 50
+caught liveness stuck-lives 500
 caught liveness no-digest 400 CORRUPT FAST_RESTART RELEASE
 caught liveness held-drop 100
 caught liveness foreign-stays 200
