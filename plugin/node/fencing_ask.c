@@ -307,9 +307,11 @@ void node_fence_text(const struct node *n, char *ret, size_t size)
 	}
 }
 
+/* All that is known: what is being done, who wanted it, and how the last attempt went. */
 void fencing_words(const struct node *n, uint32_t nodeid, char *ret, size_t size)
 {
 	const struct fence_node *f = fencing_find(n, nodeid);
+	char asked[96] = "";
 	char number[16];
 
 	ret[0] = '\0';
@@ -318,15 +320,18 @@ void fencing_words(const struct node *n, uint32_t nodeid, char *ret, size_t size
 	}
 	if (!n->fence_link) {
 		(void)base_format(ret, size, "Pacemaker cannot be asked");
-	} else if (f && f->asker != 0) {
-		(void)base_format(ret, size, "node %s has asked for its fencing %llu s ago",
-				  node_name_of(n, f->asker, number),
-				  (unsigned long long)(n->now_ms - f->asked_ms) / 1000);
-	} else if (f && f->busy) {
-		(void)base_format(ret, size, "Pacemaker is fencing it");
-	} else if (f && f->error[0]) {
-		(void)base_format(ret, size, "its fencing failed: %.80s", f->error);
-	} else {
-		(void)base_format(ret, size, "not fenced yet");
+		return;
 	}
+	if (!f || (!f->busy && f->asker == 0 && !f->error[0])) {
+		(void)base_format(ret, size, "not fenced yet");
+		return;
+	}
+	if (f->asker != 0) {
+		(void)base_format(asked, sizeof(asked), "%snode %s has asked for its fencing %llu s ago",
+				  f->busy ? ", " : "", node_name_of(n, f->asker, number),
+				  (unsigned long long)(n->now_ms - f->asked_ms) / 1000);
+	}
+	(void)base_format(ret, size, "%s%s%s%s%.80s", f->busy ? "Pacemaker is fencing it" : "", asked,
+			  f->error[0] && (f->busy || asked[0]) ? ", " : "",
+			  f->error[0] ? "its fencing failed: " : "", f->error);
 }

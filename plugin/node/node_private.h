@@ -35,7 +35,9 @@
 #include "plugin/node/wire.h"
 
 #define SPACE_MEMBERS_MAX 128 /* processes in a CPG group */
-#define RESERVE_STEP (1ull << 30) /* tokens per reservation: no grant ever waits for a disk */
+/* Tokens per reservation: half of them are two million ops, seconds of the fastest load, so no grant waits for a
+ * disk. No more, since they are also how far a reservation runs ahead of the clock (reserve_clock(): 4 s). */
+#define RESERVE_STEP (1ull << 22)
 /* A member is evicted when this many probes, confirm_timeout_ms / BEHIND_PROBES apart, came back and it
  * still owes: time in which the ring delivers nothing at all is held against nobody. */
 #define BEHIND_PROBES 5

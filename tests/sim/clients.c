@@ -80,6 +80,7 @@ static void slot_clear(struct client *c, struct slot *s)
 
 static void client_forget(struct client *c)
 {
+	orphans_taker_ends(c->w, c);
 	for (unsigned int i = 0; i < CLIENT_SLOTS; i++) {
 		struct slot *s = &c->slots[i];
 
@@ -443,6 +444,13 @@ void client_purge(struct client *c, unsigned int host)
 	story_tell(c->w, "client %u of node %u: purges orphans of node %u", c->index, c->host + 1, host + 1);
 	world_mark(c->w, MARK_PURGE);
 	orphans_gone(c->w, host, c->space);
+	if (c->purging && (c->purge_host != host || c->purge_space != c->space)) {
+		c->w->orphans_unsure[c->purge_host][c->purge_space] = true;
+	}
+	c->purging = true;
+	c->purge_host = host;
+	c->purge_space = c->space;
+	c->purge_us = world_now(c->w);
 	submit(c, 0, (struct node_submit){ .type = ENGINE_OP_PURGE, .purge_nodeid = host + 1 });
 }
 
@@ -644,6 +652,10 @@ static void cast_arrives(struct client *c, const struct node_action *act)
 	if (!s) {
 		world_fail(c->w, "client %u: completion for lkid %u, which has ended", c->index, act->lkid);
 		return;
+	}
+	/* One session's ops are applied in order: a later one has its verdict, so the purge is over. */
+	if (s->state == SLOT_QUEUED && !s->converting && s->since_us > c->purge_us) {
+		c->purging = false;
 	}
 	switch (act->status) {
 	case 0:

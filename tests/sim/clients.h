@@ -64,6 +64,9 @@ struct client {
 	unsigned int life;    /* processes so far */
 	uint64_t told_us;     /* when the last message on its way arrives: order is kept */
 	struct slot slots[CLIENT_SLOTS];
+	bool purging;         /* asked for, and no verdict of anything later has come */
+	unsigned int purge_host, purge_space;
+	uint64_t purge_us;
 	unsigned int opens;
 	unsigned int failures; /* of the last open */
 	struct recovery_client recovery;

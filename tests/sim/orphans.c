@@ -32,11 +32,50 @@ static bool known_here(struct world *w, const struct client *c, const struct slo
 	return false;
 }
 
+/* Somebody asked for it, and nobody knows yet whether that came before its owner's end. */
+static bool may_be_taken(const struct world *w, unsigned int host, const struct slot *s)
+{
+	if (w->orphans_unsure[host][s->space]) {
+		return true;
+	}
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		const struct client *c = &w->clients[i];
+
+		if (c->purging && c->purge_host == host && c->purge_space == s->space) {
+			return true;
+		}
+		for (unsigned int k = 0; c->host == host && k < CLIENT_SLOTS; k++) {
+			const struct slot *t = &c->slots[k];
+
+			if (t->state == SLOT_ASKED && t->adopting && t->space == s->space &&
+			    t->resource == s->resource && t->asked == s->mode) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void orphans_taker_ends(struct world *w, struct client *c)
+{
+	if (c->purging) {
+		w->orphans_unsure[c->purge_host][c->purge_space] = true;
+		c->purging = false;
+	}
+	for (unsigned int k = 0; k < CLIENT_SLOTS; k++) {
+		const struct slot *t = &c->slots[k];
+
+		if (t->state == SLOT_ASKED && t->adopting) {
+			w->orphans_unsure[c->host][t->space] = true;
+		}
+	}
+}
+
 void orphan_left(struct world *w, const struct client *c, const struct slot *s)
 {
 	if (!(s->flags & LOCKSTEP_LKF_PERSISTENT) || s->state != SLOT_HELD || s->unlocking || s->cancelling ||
 	    s->mode < 0 || c->state != CLIENT_READY || w->orphans_count == SIM_ORPHANS_MAX ||
-	    !known_here(w, c, s)) {
+	    may_be_taken(w, c->host, s) || !known_here(w, c, s)) {
 		return;
 	}
 	world_mark(w, MARK_ORPHAN);

@@ -25,6 +25,8 @@ struct orphan {
 void orphan_left(struct world *w, const struct client *c, const struct slot *s);
 /* A client of @host asks to adopt one, or has all of them purged (@resource and @mode -1). */
 void orphans_asked_for(struct world *w, unsigned int host, unsigned int space, int resource, int mode);
+/* @c ends, and what it asked for may still come about, or not. */
+void orphans_taker_ends(struct world *w, struct client *c);
 /* The node may have lost them all, in that lockspace. */
 void orphans_gone(struct world *w, unsigned int host, unsigned int space);
 /* @s is believed in from now on: nobody's orphan excludes it. */

@@ -201,8 +201,10 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	admin_init(w);
 	fencer_init(w);
 	if (faults.network_only || prng_chance(&w->prng, 900)) {
-		/* (With fencing, two lockspaces may each be lost on another node, and both are fenced.) */
+		/* (With fencing, two lockspaces may each be lost on another node, and both are fenced; and a node
+		 * whose subscriber cannot be killed evicts itself, R-CB-10.) */
 		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only && !config.fencing &&
+				     config.stuck_per_mille == 0 &&
 				     (config.spaces == 1 || config.on_lost == NODE_ON_LOST_KILL);
 	}
 	end = world_now(w) + faults_us;

@@ -68,7 +68,7 @@ caught safety stab-current 2500
 caught safety no-reserve 300
 caught safety lost-lives 200
 caught safety form-alone 1000
-caught safety early-growth 1000 CUT_AT FLAP FAST_RESTART
+caught safety early-growth 3000 CUT_AT FLAP FAST_RESTART
 caught replica ready-old 200
 caught upgrade level-any 100
 caught callbacks prep-unheard 50

@@ -194,6 +194,7 @@ struct world {
 	struct checker checker;
 	struct orphan orphans[SIM_ORPHANS_MAX];
 	unsigned int orphans_count;
+	bool orphans_unsure[SIM_HOSTS_MAX][SIM_SPACES_MAX]; /* whoever asked for some has ended before the verdict */
 	struct recovery recovery;
 	struct admin admin;
 	struct fencer fencer;
