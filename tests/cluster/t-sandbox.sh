@@ -37,7 +37,8 @@ ok "the exit status comes out" [ $? = 7 ]
 ok "arguments are not touched" [ "$(on n1 printf '<%s>' 'a b' '' "\$x" --)" = "<a b><><\$x><-->" ]
 sb exec n4 true 2>/dev/null
 ok "there is no fourth node" [ $? = 2 ]
-ok "nodes have their own /run" [ "$(on n2 ls /run/lockstep-sandbox)" = self ]
+ok "nodes have their own /run, but for the cable to the power switch" \
+	[ "$(on n2 ls /run/lockstep-sandbox | tr '\n' ' ')" = "power self " ]
 on n1 sh -c 'echo 1 >/dev/shm/mark; echo 1 >/run/mark; echo 1 >/var/lib/corosync/mark'
 ok "and their own /dev/shm" not on n2 test -e /dev/shm/mark
 ok "and their own disk" not on n2 test -e /var/lib/corosync/mark
