@@ -144,11 +144,11 @@ static int machine_make(struct lockstep_coordinator *c,
 {
 	int lvb_len = lockstep_lvb_length(c->session);
 
-	c->machine = coordinator_new((uint16_t)lvb_len, options && options->spectator);
-	c->lvb = calloc(1, (size_t)lvb_len);
 	if (lvb_len < COORDINATOR_LVB_MIN) {
 		return -EINVAL;
 	}
+	c->machine = coordinator_new((uint16_t)lvb_len, options && options->spectator);
+	c->lvb = calloc(1, (size_t)lvb_len);
 	if (!c->machine || !c->lvb) {
 		return -ENOMEM;
 	}

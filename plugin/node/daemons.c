@@ -285,8 +285,8 @@ static void announce_receive(struct node *n, struct daemon_member *d, const stru
 	}
 	/* Where a ghost of this process was listed its coming is no configuration change, but it has not
 	 * heard anybody yet. */
-	n->announce_due |= d->process != (incarnation & ~(uint64_t)0xffff);
-	d->process = incarnation & ~(uint64_t)0xffff;
+	n->announce_due |= d->process != fencing_process(incarnation);
+	d->process = fencing_process(incarnation);
 	fencing_process_seen(n, d->nodeid, d->process);
 	reserve_store(n, b->reserved);
 }

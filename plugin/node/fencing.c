@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "lib/base/assert.h"
-#include "lib/base/digest.h"
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
@@ -116,27 +115,15 @@ void fencing_process_seen(struct node *n, uint32_t nodeid, uint64_t process)
 
 /* --- the ring --------------------------------------------------------------------------- */
 
-static bool rings_equal(struct node_ring a, struct node_ring b)
-{
-	return a.nodeid == b.nodeid && a.seq == b.seq;
-}
-
 bool fencing_ring_ok(const struct node *n)
 {
 	return n->quorum_known && n->quorate && n->daemons_ring_known && !n->daemons_totem_pending &&
-	       rings_equal(n->quorum_ring, n->daemons_ring_id);
+	       ring_equal(n->quorum_ring, n->daemons_ring_id);
 }
 
-static uint64_t ring_key(const struct node *n)
+static uint64_t daemons_ring_key(const struct node *n)
 {
-	struct buf out = { 0 };
-
-	buf_put_u32(&out, n->daemons_ring_id.nodeid);
-	buf_put_u64(&out, n->daemons_ring_id.seq);
-	uint64_t key = base_digest64(out.data, out.size, 7);
-
-	buf_done(&out);
-	return key;
+	return ring_key(n->daemons_ring_id, 7);
 }
 
 /* R-VIEW-2 counts only what was asked for in the present view, once it was quorate. */
@@ -144,7 +131,7 @@ void fencing_ring_changed(struct node *n)
 {
 	if (!fencing_ring_ok(n)) {
 		n->fence_ring_mark = 0;
-	} else if (n->fence_ring_mark == 0 || !rings_equal(n->fence_ring, n->daemons_ring_id)) {
+	} else if (n->fence_ring_mark == 0 || !ring_equal(n->fence_ring, n->daemons_ring_id)) {
 		n->fence_ring = n->daemons_ring_id;
 		n->fence_ring_mark = fencing_mark_new(n);
 	}
@@ -157,7 +144,7 @@ static void done_send(struct node *n, uint32_t nodeid, uint64_t process, uint32_
 	struct wire_body body = { .nodeid = nodeid,
 				  .incarnation = process,
 				  .flags = flags,
-				  .key = ring_key(n) };
+				  .key = daemons_ring_key(n) };
 
 	daemons_send(n, WIRE_FENCE_DONE, &body);
 }
@@ -269,7 +256,7 @@ static void done_receive(struct node *n, uint32_t by, const struct wire_body *b)
 	}
 	fencing_ask_done(f, b->incarnation);
 	if ((b->flags & WIRE_FENCE_NODE) && !daemons_present(n, b->nodeid) &&
-	    ((b->key == ring_key(n) && fencing_ring_ok(n)) || node_mutated(n, NODE_FENCE_MUTATE_SLOW))) {
+	    ((b->key == daemons_ring_key(n) && fencing_ring_ok(n)) || node_mutated(n, NODE_FENCE_MUTATE_SLOW))) {
 		node_log(n, 5, "node %u is off%s, says node %u", b->nodeid, manual, by);
 		daemons_vouched(n, b->nodeid);
 	}

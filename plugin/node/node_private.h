@@ -588,6 +588,11 @@ bool daemons_accounted(const struct node *n, const char *space, uint32_t nodeid)
 bool daemons_reserve(struct node *n, uint64_t value);
 uint64_t daemons_reserved_max(const struct node *n);
 
+static inline bool ring_equal(struct node_ring a, struct node_ring b)
+{
+	return a.nodeid == b.nodeid && a.seq == b.seq;
+}
+
 /* fencing.c */
 struct fence_node *fencing_find(const struct node *n, uint32_t nodeid);
 struct fence_node *fencing_get(struct node *n, uint32_t nodeid);
@@ -669,6 +674,8 @@ void view_expel(struct space *s, struct member *m);
 void view_evict(struct space *s, const struct member *by, const struct wire_body *b);
 void view_form(struct space *s, struct member *m, const struct wire_body *b);
 uint64_t view_group_key(const struct space *s);
+/* A ring as one number; each use has a @seed of its own. */
+uint64_t ring_key(struct node_ring ring, uint64_t seed);
 /* Names the present ring; 0 while it is not known. */
 uint64_t view_ring_key(const struct space *s);
 uint64_t view_digest(const struct space *s);

@@ -187,8 +187,7 @@ bool space_carries(const struct space *s)
 bool space_quorum_ok(const struct space *s)
 {
 	const struct node *n = s->node;
-	bool ring = n->quorum_known && s->ring_known && n->quorum_ring.nodeid == s->ring.nodeid &&
-		    n->quorum_ring.seq == s->ring.seq;
+	bool ring = n->quorum_known && s->ring_known && ring_equal(n->quorum_ring, s->ring);
 
 	if (s->totem_pending || !s->ring_known) {
 		return false;

@@ -221,18 +221,25 @@ uint64_t view_digest(const struct space *s)
 	return digest;
 }
 
-uint64_t view_ring_key(const struct space *s)
+uint64_t ring_key(struct node_ring ring, uint64_t seed)
 {
 	struct buf out = { 0 };
 
+	buf_put_u32(&out, ring.nodeid);
+	buf_put_u64(&out, ring.seq);
+	uint64_t key = base_digest64(out.data, out.size, seed);
+
+	buf_done(&out);
+	return key;
+}
+
+uint64_t view_ring_key(const struct space *s)
+{
 	if (!s->ring_known || s->totem_pending) {
 		return 0;
 	}
-	buf_put_u32(&out, s->ring.nodeid);
-	buf_put_u64(&out, s->ring.seq);
-	uint64_t key = base_digest64(out.data, out.size, 6);
+	uint64_t key = ring_key(s->ring, 6);
 
-	buf_done(&out);
 	return key ? key : 1;
 }
 
