@@ -9,6 +9,8 @@
  *   engine.deadlock    one search with many waiters in one queue, where there is no deadlock and
  *                      where there is one, which ends with one victim and a second look
  *   engine.snapshot, engine.digest_slow, engine.restore   with many locks in the table
+ *   engine.lost, engine.removed   what a dead node costs: its requests stop to wait, its locks go, while
+ *                      another node holds many others
  *   engine.lock_bytes  growth of the process per lock, each on a resource of its own
  *
  * A sample of the first two is the mean of a batch, since one pair is shorter than a clock call.
@@ -39,6 +41,7 @@
 #define QUEUE_WAITERS 1000
 #define WAKE_READERS 100000
 #define WAKE_ROUNDS 5
+#define LOST_WAITERS 10
 #define DEADLOCK_WAITERS 10000
 #define DEADLOCK_ROUNDS 20
 
@@ -49,6 +52,11 @@ static void name_make(uint8_t *name, uint64_t number)
 	(void)snprintf(text, sizeof(text), "r%015llu",
 		       (unsigned long long)(number % 1000000000000000u));
 	memcpy(name, text, NAME_SIZE);
+}
+
+static uint32_t at_most(uint32_t wanted, size_t locks)
+{
+	return wanted < locks ? wanted : (uint32_t)locks;
 }
 
 /* --- the engine -------------------------------------------------------------------------- */
@@ -292,6 +300,61 @@ static void states(const struct client *c)
 	buf_done(&bytes);
 }
 
+/* --- a node that is lost ------------------------------------------------------------------ */
+
+/* As another node: each of @locks names in EX, and the first few of those of fill() waited for. */
+static void node_fill(struct client *c, const struct engine_member_id *node, size_t locks, size_t waiters)
+{
+	struct engine_op op = { .type = ENGINE_OP_SESSION_BEGIN,
+				.nodeid = node->nodeid,
+				.incarnation = node->incarnation,
+				.session = 1,
+				.request = 1,
+				.pid = 1 };
+
+	engine_apply(c->engine, &op, &c->effects);
+	op.type = ENGINE_OP_LOCK;
+	op.mode = LOCKSTEP_LOCK_EX;
+	op.name_len = NAME_SIZE;
+	for (size_t i = 0; i < locks + waiters; i++) {
+		op.request++;
+		op.lkid = (uint32_t)i + 1;
+		name_make(op.name, i < locks ? 200000000 + i : i - locks);
+		engine_effects_clear(&c->effects);
+		engine_apply(c->engine, &op, &c->effects);
+		ls_assert(c->effects.count == (i < locks ? 1 : 0));
+	}
+}
+
+/* The view point and the recovery point of a node with @locks locks, each among all those of fill(). */
+static void lost(struct client *c, size_t locks, size_t waiters, int rounds)
+{
+	struct samples points[2] = { { .count = 0 }, { .count = 0 } };
+	struct engine_member_id node = { .nodeid = 2, .incarnation = 1u << 16 };
+	struct engine_totals before = engine_totals_get(c->engine);
+	char variant[32];
+
+	for (int round = 0; round < rounds; round++) {
+		node_fill(c, &node, locks, waiters);
+		for (int i = 0; i < 2; i++) {
+			struct engine_op op = { .type = i == 0 ? ENGINE_OP_VIEW_POINT : ENGINE_OP_NODES_REMOVE,
+						.members = &node,
+						.members_count = 1 };
+			uint64_t t = now_ns();
+
+			engine_effects_clear(&c->effects);
+			engine_apply(c->engine, &op, &c->effects);
+			samples_add(&points[i], now_ns() - t);
+		}
+		ls_assert(engine_totals_get(c->engine).locks == before.locks);
+	}
+	(void)snprintf(variant, sizeof(variant), "locks%zu", locks);
+	samples_print(&points[0], "engine.lost", variant, 0);
+	samples_print(&points[1], "engine.removed", variant, 0);
+	samples_done(&points[0]);
+	samples_done(&points[1]);
+}
+
 /* --- one contended name ------------------------------------------------------------------- */
 
 /* Session i gets or waits for @name with lkid i, without a BAST routine. */
@@ -434,11 +497,6 @@ static void deadlock(uint32_t waiters, bool cycle)
 	client_done(&c);
 }
 
-static uint32_t at_most(uint32_t wanted, size_t locks)
-{
-	return wanted < locks ? wanted : (uint32_t)locks;
-}
-
 int main(int argc, char **argv)
 {
 	size_t locks = argc > 1 ? number_argument(argv[1], 100000000) : 1000000;
@@ -457,6 +515,9 @@ int main(int argc, char **argv)
 	fill(&c, locks);
 	pairs(&c, names, batches, variant);
 	states(&c);
+	lost(&c, at_most(10, locks), at_most(LOST_WAITERS, locks), 20);
+	lost(&c, at_most(10000, locks), at_most(LOST_WAITERS, locks), 5);
+	lost(&c, locks, at_most(LOST_WAITERS, locks), 3);
 	client_done(&c);
 	(void)malloc_trim(0);
 

@@ -11,7 +11,7 @@ awk -F '\t' '
 	NF != 7 || $3 < 1 || $4 + 0 <= 0 { print "not a figure: " $0; bad = 1 }
 	{ seen[$1 == "value" ? $2 : $1 "/" $2]++ }
 	END {
-		split("engine.lock_bytes engine.pair baseline.hash engine.snapshot engine.digest_slow engine.restore engine.queue engine.wake engine.deadlock/none engine.deadlock/cycle", want, " ")
+		split("engine.lock_bytes engine.pair baseline.hash engine.snapshot engine.digest_slow engine.restore engine.queue engine.wake engine.lost engine.removed engine.deadlock/none engine.deadlock/cycle", want, " ")
 		for (i in want) {
 			found = 0
 			for (s in seen)

@@ -279,6 +279,7 @@ static const char *check_owners(const struct engine *e)
 	size_t ended = 0;
 	size_t locks = 0;
 	size_t orphans = 0;
+	size_t waits = 0;
 
 	list_for_each(m_at, &e->members) {
 		const struct member *m = list_entry(m_at, struct member, link);
@@ -306,6 +307,14 @@ static const char *check_owners(const struct engine *e)
 		if (member_locks != m->locks_count) {
 			return "a member's count of locks is right";
 		}
+		list_for_each(at, &m->waits) {
+			const struct lock *lock = list_entry(at, struct lock_wait, member_link)->lock;
+
+			if (lock->session->member != m) {
+				return "a lock waits with its member";
+			}
+			waits++;
+		}
 		locks += member_locks;
 	}
 	if (sessions != e->sessions.count || ended != e->sessions_ended_count) {
@@ -313,6 +322,9 @@ static const char *check_owners(const struct engine *e)
 	}
 	if (locks != e->locks.count || orphans != e->orphans_count) {
 		return "the counts of locks and orphans are right";
+	}
+	if (waits != transactions_waits_count(e)) {
+		return "a member has those of its locks that wait";
 	}
 	return NULL;
 }

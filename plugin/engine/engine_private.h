@@ -83,6 +83,7 @@ struct member {
 	struct record record;
 	struct list link; /* engine.members, in no order */
 	struct list sessions;
+	struct list waits; /* lock_wait.member_link, in no order: what a lost one is waited for no longer */
 	uint64_t incarnation;
 	uint32_t nodeid;
 	uint32_t locks_count;
@@ -161,6 +162,7 @@ struct lock_wait {
 	struct lock *lock;
 	struct transaction *transaction;
 	struct list transaction_link;
+	struct list member_link;
 	uint64_t queued_seq;
 	uint64_t request;
 	uint32_t timeout_cs;
@@ -267,6 +269,8 @@ struct lock *lock_find(const struct engine *e, uint32_t nodeid, uint64_t incarna
 struct lock *lock_new(struct engine *e, struct resource *r, struct session *s, uint32_t lkid);
 /* Takes it from its queue, owner and table; the resource goes with its last lock (R-RES-2). */
 void lock_remove(struct engine *e, struct lock *lock);
+/* It is about to be removed. A hint. */
+void lock_prefetch(const struct engine *e, const struct lock *lock);
 /* Another session becomes the owner (adoption). */
 void lock_owner_set(struct engine *e, struct lock *lock, struct session *s);
 void lock_granted_set(struct engine *e, struct lock *lock, int mode);
@@ -342,7 +346,6 @@ struct lock_array {
 void lock_array_add(struct lock_array *array, struct lock *lock);
 void lock_array_add_session(struct lock_array *array, const struct session *s);
 void lock_array_sort_created(struct lock_array *array);
-void lock_array_sort_lkid(struct lock_array *array);
 void lock_array_done(struct lock_array *array);
 /* All resources, sorted by name; free() the result. NULL when there is none. */
 struct resource **resources_sorted(const struct engine *e);

@@ -41,14 +41,6 @@ void lock_array_add_session(struct lock_array *array, const struct session *s)
 	}
 }
 
-static int compare_lkid(const void *a, const void *b)
-{
-	const struct lock *x = *(struct lock *const *)a;
-	const struct lock *y = *(struct lock *const *)b;
-
-	return x->lkid < y->lkid ? -1 : x->lkid > y->lkid;
-}
-
 static int compare_created(const void *a, const void *b)
 {
 	const struct lock *x = *(struct lock *const *)a;
@@ -57,20 +49,13 @@ static int compare_created(const void *a, const void *b)
 	if (x->created_seq != y->created_seq) {
 		return x->created_seq < y->created_seq ? -1 : 1;
 	}
-	return compare_lkid(a, b);
+	return x->lkid < y->lkid ? -1 : x->lkid > y->lkid;
 }
 
 void lock_array_sort_created(struct lock_array *array)
 {
 	if (array->count > 1) {
 		qsort(array->items, array->count, sizeof(array->items[0]), compare_created);
-	}
-}
-
-void lock_array_sort_lkid(struct lock_array *array)
-{
-	if (array->count > 1) {
-		qsort(array->items, array->count, sizeof(array->items[0]), compare_lkid);
 	}
 }
 

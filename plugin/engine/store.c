@@ -312,6 +312,7 @@ struct member *member_new(struct engine *e, uint32_t nodeid, uint64_t incarnatio
 	m->nodeid = nodeid;
 	m->incarnation = incarnation;
 	list_init(&m->sessions);
+	list_init(&m->waits);
 	list_push_tail(&e->members, &m->link);
 	record_dirty(e, &m->record);
 	return m;
@@ -502,6 +503,17 @@ void lock_remove(struct engine *e, struct lock *lock)
 	}
 }
 
+static void table_prefetch(const struct record_table *t, const struct record *record)
+{
+	__builtin_prefetch(&t->buckets[record->hash & (t->size - 1)]);
+}
+
+void lock_prefetch(const struct engine *e, const struct lock *lock)
+{
+	table_prefetch(&e->locks, &lock->record);
+	table_prefetch(&e->resources, &lock->resource->record);
+}
+
 void lock_owner_set(struct engine *e, struct lock *lock, struct session *s)
 {
 	ls_assert(lock->session->member == s->member);
@@ -535,12 +547,14 @@ void lock_wait_begin(struct engine *e, struct lock *lock)
 	ls_assert(!lock->wait);
 	lock->wait = pool_get(&e->wait_pool);
 	lock->wait->lock = lock;
+	list_push_tail(&lock->session->member->waits, &lock->wait->member_link);
 	transaction_join(e, lock);
 }
 
 void lock_wait_end(struct engine *e, struct lock *lock)
 {
 	if (lock->wait) {
+		list_remove(&lock->wait->member_link);
 		transaction_leave(e, lock);
 		free(lock->wait->lvb);
 		pool_put(&e->wait_pool, lock->wait);
