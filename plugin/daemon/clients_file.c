@@ -93,7 +93,9 @@ static void leftover_start(struct clients_file *f, const char *name)
 		return;
 	}
 	l->file = f;
-	l->target = (struct killer_target){ .inode = inode, .pid = (pid_t)pid, .start = start };
+	l->target = (struct killer_target){
+		.inode = inode, .pid = (pid_t)pid, .start = start, .fd = -1,
+	};
 	f->left++;
 	snprintf(what, sizeof(what), "client of the daemon that died: %s, pid %ld",
 		 text + BOOT_ID_BYTES + 1, pid);
@@ -154,23 +156,34 @@ struct clients_file *clients_file_free(struct clients_file *f)
 	return NULL;
 }
 
-void clients_file_add(struct clients_file *f, const struct killer_target *client, const char *comm)
+int clients_file_add(struct clients_file *f, const struct killer_target *client, const char *comm)
 {
 	char name[96];
 	char text[128];
+	int rc = 0;
 	int size;
 	int fd;
 
 	target_name(name, sizeof(name), client);
 	fd = openat(f->dir_fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	size = snprintf(text, sizeof(text), "%s %s", f->boot_id, comm);
-	if (fd < 0 || write(fd, text, (size_t)size) != size) {
-		qb_log(LOG_ERR, "cannot note client %ld in %s/clients: %s", (long)client->pid,
-		       f->daemon->settings->run_dir, strerror(errno));
-	}
-	if (fd >= 0) {
+	if (fd < 0) {
+		rc = errno;
+	} else {
+		ssize_t n = write(fd, text, (size_t)size);
+
+		if (n != size) {
+			rc = n < 0 ? errno : ENOSPC;
+			(void)unlinkat(f->dir_fd, name, 0);
+		}
 		close(fd);
 	}
+	if (rc != 0) {
+		qb_log(LOG_ERR, "refused a session of client %ld: it cannot be noted in %s/clients: %s",
+		       (long)client->pid, f->daemon->settings->run_dir, strerror(rc));
+	}
+	/* ENOENT would be about the lockspace. */
+	return rc == 0 || rc == ENOSPC ? rc : EIO;
 }
 
 void clients_file_remove(struct clients_file *f, const struct killer_target *client)

@@ -232,6 +232,13 @@ static void helper_exec(const char *path, int fd, pid_t parent)
 	_exit(1);
 }
 
+/* errno says why. */
+static void helper_failed(struct fence_link *l)
+{
+	qb_log(LOG_ERR, "cannot start %s: %s", HELPER, strerror(errno));
+	daemon_timer(l->daemon, QB_LOOP_LOW, RESTART_MS, l, helper_start, &l->timer);
+}
+
 static void helper_start(void *arg)
 {
 	struct fence_link *l = arg;
@@ -249,10 +256,16 @@ static void helper_start(void *arg)
 		}
 		return;
 	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0 || (l->pid = fork()) < 0) {
-		qb_log(LOG_ERR, "cannot start %s: %s", HELPER, strerror(errno));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) {
+		helper_failed(l);
+		return;
+	}
+	l->pid = fork();
+	if (l->pid < 0) {
 		l->pid = 0;
-		daemon_timer(d, QB_LOOP_LOW, RESTART_MS, l, helper_start, &l->timer);
+		helper_failed(l);
+		close(fds[0]);
+		close(fds[1]);
 		return;
 	}
 	if (l->pid == 0) {

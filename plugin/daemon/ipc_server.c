@@ -183,13 +183,31 @@ static void session_free(struct session *session)
 	free(session);
 }
 
+/* A session whose socket is not known has the note of its process, which may have others of that kind. */
+static void note_remove(struct session *session)
+{
+	const struct ipc_server *s = session->server;
+	const struct killer_target *t = &session->peer;
+
+	session->bound = false;
+	list_for_each (pos, &s->sessions) {
+		const struct session *other = list_entry(pos, struct session, link);
+
+		if (t->inode == 0 && other->bound && other->peer.inode == 0 &&
+		    other->peer.pid == t->pid && other->peer.start == t->start) {
+			return;
+		}
+	}
+	clients_file_remove(s->daemon->clients, t);
+}
+
 /* The other end is closed everywhere, or the processes that had it are dead. */
 static void session_end(struct session *session)
 {
 	struct daemon *d = session->server->daemon;
 
 	if (session->bound) {
-		clients_file_remove(d->clients, &session->peer);
+		note_remove(session);
 	}
 	if (d->node && session->state != SESSION_CONNECTED && session->state != SESSION_WAITING) {
 		node_session_close(d->node, session->conn);
@@ -548,6 +566,14 @@ static int session_open(struct session *session)
 	if (rc != 0) {
 		return rc;
 	}
+	if (!session->bound) {
+		/* R-MEM-6: whom a successor could not find must hold no locks. */
+		rc = clients_file_add(d->clients, &session->peer, open->comm);
+		if (rc != 0) {
+			return rc;
+		}
+		session->bound = true;
+	}
 	if (!exists) {
 		const struct node_attributes want = ipc_open_attributes(open);
 
@@ -555,12 +581,9 @@ static int session_open(struct session *session)
 				   session->uid, session->gid);
 		daemon_dirty(d);
 		if (rc != 0) {
+			note_remove(session);
 			return rc;
 		}
-	}
-	if (!session->bound) {
-		session->bound = true;
-		clients_file_add(d->clients, &session->peer, open->comm);
 	}
 	if (!daemon_node(d)) {
 		session->state = SESSION_WAITING;
@@ -767,8 +790,7 @@ static void close_process(struct session *session, const void *body, size_t size
 		result->error = ENOTCONN;
 	} else {
 		if (session->bound) {
-			clients_file_remove(d->clients, &session->peer);
-			session->bound = false;
+			note_remove(session);
 		}
 		if (d->node) {
 			node_session_close(d->node, session->conn);
@@ -885,6 +907,7 @@ static int session_new(struct ipc_server *s, int fd, const struct ucred *cred,
 	list_init(&session->pack_link);
 	session->uid = cred->uid;
 	session->gid = cred->gid;
+	session->peer.fd = session->fd;
 	session->peer.pid = cred->pid;
 	session->peer.start = killer_start_time(cred->pid);
 	(void)killer_peer_inode(session->fd, &session->peer.inode); /* 0: known by its pid alone */

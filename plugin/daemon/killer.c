@@ -4,6 +4,10 @@
  * gone (its pidfd is readable); the next round follows at once, since a child may have been born
  * meanwhile, and later when there is nobody to be seen who could be waited for.
  *
+ * That /proc shows nobody proves little: who lacks a privilege or memory sees less, and a descriptor may be on
+ * its way between two processes. So where we have our end of the connection, the kernel is asked whether the
+ * other one is closed; and what cannot be looked into counts as if it were there.
+ *
  * The pid is not reused under our hands: the directory of descriptors is opened first, then the
  * pidfd, then the descriptor is looked at once more through that directory, which belongs to the
  * process it was opened for and to no other.
@@ -50,7 +54,8 @@ struct killer_job {
 	struct killer_target target;
 	bool kill;
 	uint64_t kill_ms; /* not before */
-	bool seen; /* in this round */
+	bool seen;   /* in this round */
+	bool unseen; /* in this round its connection is open and no process has it */
 	char name[128];
 	void *arg;
 	void (*done)(void *arg);
@@ -232,6 +237,7 @@ uint64_t killer_start_time(pid_t pid)
 	return p ? strtoull(p, NULL, 10) : 0;
 }
 
+/* 0: no socket, or with errno what keeps us from looking. */
 static uint64_t link_inode(int dir_fd, const char *name)
 {
 	char target[64];
@@ -240,6 +246,7 @@ static uint64_t link_inode(int dir_fd, const char *name)
 	if (size <= 0) {
 		return 0;
 	}
+	errno = 0;
 	target[size] = '\0';
 	return strncmp(target, "socket:[", 8) == 0 ? strtoull(target + 8, NULL, 10) : 0;
 }
@@ -302,6 +309,29 @@ static void victim_kill(struct killer *k, const struct killer_job *job, pid_t pi
 	(void)qb_loop_poll_add(k->daemon->loop, QB_LOOP_HIGH, fd, POLLIN, v, victim_gone);
 }
 
+/* The descriptors of @pid cannot be listed, or not be looked at. */
+static void process_hidden(struct killer *k, pid_t pid, int error)
+{
+	bool of_ours = error == EMFILE || error == ENFILE || error == ENOMEM;
+
+	if (error == 0 || error == ENOENT || error == ESRCH) {
+		return; /* it has gone, or the descriptor has */
+	}
+	list_for_each (pos, &k->jobs) {
+		struct killer_job *job = list_entry(pos, struct killer_job, link);
+		const struct killer_target *t = &job->target;
+
+		if (of_ours) {
+			job->seen = true;
+		} else if (t->pid == pid && t->start != 0 && killer_start_time(pid) == t->start) {
+			job->seen = true;
+			if (due(job)) {
+				victim_kill(k, job, pid, -1, NULL);
+			}
+		}
+	}
+}
+
 static void process_look(struct killer *k, pid_t pid)
 {
 	char path[64];
@@ -311,13 +341,17 @@ static void process_look(struct killer *k, pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
 	dir = opendir(path);
 	if (!dir) {
+		process_hidden(k, pid, errno);
 		return;
 	}
 	while ((entry = readdir(dir))) {
-		uint64_t inode = entry->d_name[0] == '.' ? 0 :
-							   link_inode(dirfd(dir), entry->d_name);
+		if (entry->d_name[0] == '.') {
+			continue;
+		}
+		uint64_t inode = link_inode(dirfd(dir), entry->d_name);
 
 		if (inode == 0) {
+			process_hidden(k, pid, errno);
 			continue;
 		}
 		list_for_each (pos, &k->jobs) {
@@ -362,9 +396,19 @@ static void report(struct killer *k, const struct killer_job *job)
 
 	if (now - k->reported_ms >= REPORT_MS) {
 		k->reported_ms = now;
-		qb_log(LOG_WARNING, "%s: its processes are still there%s", job->name,
-		       job->kill ? "" : "; waiting for them to end");
+		qb_log(LOG_WARNING, "%s: its processes are still there%s%s", job->name,
+		       job->kill ? "" : "; waiting for them to end",
+		       job->unseen ? "; /proc does not show them (see USER AND CAPABILITIES in lockstepd(8))" : "");
 	}
+}
+
+/* Somebody has the other end open, whom /proc does not show. */
+static bool connection_open(const struct killer_job *job)
+{
+	uint64_t inode;
+
+	return job->target.inode != 0 && job->target.fd >= 0 &&
+	       (killer_peer_inode(job->target.fd, &inode) != 0 || inode != 0);
 }
 
 static void round_run(void *arg)
@@ -390,9 +434,10 @@ static void round_run(void *arg)
 	list_for_each_safe (pos, &k->jobs) {
 		struct killer_job *job = list_entry(pos, struct killer_job, link);
 
-		if (job->seen) {
+		job->unseen = !job->seen && list_empty(&k->victims) && connection_open(job);
+		if (job->seen || job->unseen) {
 			more = true;
-			killing |= job->kill;
+			killing |= job->kill && job->seen; /* else there is only waiting */
 			grace |= job->kill && !due(job);
 			report(k, job);
 		} else if (list_empty(&k->victims)) {

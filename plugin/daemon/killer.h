@@ -23,10 +23,12 @@ struct killer_target {
 	uint64_t inode;
 	pid_t pid;
 	uint64_t start;
+	int fd; /* our end of the connection, open until @done; -1: there is none any more */
 };
 
 /*
- * Begins a job; @done runs later, from the loop, once no process is left. With @kill false the
+ * Begins a job; @done runs later, from the loop, once no process is left: neither does /proc show one nor does
+ * the kernel say that the other end of @fd is open. With @kill false the
  * processes are only waited for. @name is for the log. The job is freed before @done runs.
  */
 void killer_start(struct killer *k, const struct killer_target *target, bool kill,

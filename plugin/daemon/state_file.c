@@ -8,8 +8,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,9 +21,9 @@
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/state_file.h"
+#include "plugin/daemon/worker.h"
 
 #define HEADER "lockstep reservation 1\n"
-#define WRITER_STACK_BYTES 131072 /* all memory may be locked: not the usual 8 MiB */
 #define RETRY_SECONDS 5
 
 struct state_file {
@@ -122,7 +120,7 @@ static void *writer_main(void *arg)
 		if (rc != 0 && !f->quit) {
 			struct timespec until;
 
-			clock_gettime(CLOCK_REALTIME, &until);
+			clock_gettime(CLOCK_MONOTONIC, &until);
 			until.tv_sec += RETRY_SECONDS;
 			(void)pthread_cond_timedwait(&f->wake, &f->mutex, &until);
 		}
@@ -156,27 +154,15 @@ static int32_t writer_done(int32_t fd, int32_t revents, void *arg)
 	return 0;
 }
 
-/* Ordinary scheduling and no signals, whatever the loop's thread has. */
-static int writer_start(struct state_file *f)
+/* Whoever sets the clock back must not make the writer wait for that long. */
+static void wake_init(pthread_cond_t *wake)
 {
-	struct sched_param param = { 0 };
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t before;
-	int rc;
+	pthread_condattr_t attr;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, WRITER_STACK_BYTES);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &param);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&f->writer, &attr, writer_main, f);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	f->started = rc == 0;
-	return -rc;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(wake, &attr);
+	pthread_condattr_destroy(&attr);
 }
 
 int state_file_open(struct daemon *d, struct state_file **ret, uint64_t *ret_reserved)
@@ -189,7 +175,7 @@ int state_file_open(struct daemon *d, struct state_file **ret, uint64_t *ret_res
 	}
 	f->daemon = d;
 	pthread_mutex_init(&f->mutex, NULL);
-	pthread_cond_init(&f->wake, NULL);
+	wake_init(&f->wake);
 	f->done_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	f->dir_fd = open(d->settings->state_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dir_fd < 0 || f->done_fd < 0) {
@@ -203,7 +189,8 @@ int state_file_open(struct daemon *d, struct state_file **ret, uint64_t *ret_res
 	f->wanted = f->stored;
 	rc = qb_loop_poll_add(d->loop, QB_LOOP_MED, f->done_fd, POLLIN, f, writer_done);
 	if (rc == 0) {
-		rc = writer_start(f);
+		rc = worker_start(&f->writer, writer_main, f);
+		f->started = rc == 0;
 	}
 	if (rc != 0) {
 		goto out_free;

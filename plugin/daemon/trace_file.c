@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +18,9 @@
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/settings.h"
 #include "plugin/daemon/trace_file.h"
+#include "plugin/daemon/worker.h"
 #include "plugin/node/trace.h"
 
-#define STACK_BYTES 131072
 #define QUEUE_BYTES_MAX (16u << 20) /* beside one snapshot */
 #define RETRY_MS_MIN 1000u           /* after a loss; twice that after the next one, and so on */
 #define RETRY_MS_MAX 60000u
@@ -31,6 +29,7 @@ struct chunk {
 	struct list link;
 	struct trace_file *file;
 	bool begin;
+	bool end; /* of what this node has of the lockspace */
 	size_t size;
 	uint8_t data[];
 };
@@ -107,6 +106,11 @@ static int chunk_write(struct trace_files *t, const struct chunk *c)
 			done += (size_t)n;
 		}
 	}
+	if (c->end && f->fd >= 0) {
+		/* It may never come back, and there is no end to the names of lockspaces. */
+		close(f->fd);
+		f->fd = -1;
+	}
 	f->kept = f->kept || (c->begin && rc == 0);
 	return rc;
 }
@@ -141,28 +145,6 @@ static void *writer_main(void *arg)
 	return NULL;
 }
 
-static int writer_start(struct trace_files *t)
-{
-	struct sched_param param = { 0 };
-	pthread_attr_t attr;
-	sigset_t all;
-	sigset_t before;
-	int rc;
-
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, STACK_BYTES);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_OTHER);
-	pthread_attr_setschedparam(&attr, &param);
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&t->writer, &attr, writer_main, t);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attr);
-	t->started = rc == 0;
-	return -rc;
-}
-
 /* --- the loop ------------------------------------------------------------------------------ */
 
 int trace_files_open(struct daemon *d, struct trace_files **ret)
@@ -182,7 +164,8 @@ int trace_files_open(struct daemon *d, struct trace_files **ret)
 	pthread_mutex_init(&t->mutex, NULL);
 	pthread_cond_init(&t->wake, NULL);
 	t->dir_fd = open(d->settings->trace_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	rc = t->dir_fd < 0 ? -errno : writer_start(t);
+	rc = t->dir_fd < 0 ? -errno : worker_start(&t->writer, writer_main, t);
+	t->started = rc == 0;
 	if (rc != 0) {
 		(void)trace_files_free(t);
 		return rc;
@@ -256,6 +239,7 @@ void trace_files_write(struct trace_files *t, const struct node_action *a)
 	ls_assert(c);
 	c->file = f;
 	c->begin = a->value == TRACE_BEGIN;
+	c->end = a->value == TRACE_END;
 	c->size = a->size;
 	memcpy(c->data, a->data, a->size);
 	pthread_mutex_lock(&t->mutex);

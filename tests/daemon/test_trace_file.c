@@ -185,6 +185,25 @@ static void while_the_disk_stays_full_it_asks_less_and_less_often(void **state)
 	assert_in_range(until_restart(600000), 1000, 1200);
 }
 
+static void what_has_ended_keeps_no_descriptor(void **state)
+{
+	(void)state;
+	int lowest = dup(0);
+
+	close(lowest);
+	record(TRACE_BEGIN, 100);
+	record(TRACE_OP, 50);
+	record(TRACE_END, 70);
+
+	int again = dup(0);
+
+	close(again);
+	assert_int_equal(again, lowest);
+	assert_int_equal(file_size("default.trace"), 220);
+	record(TRACE_BEGIN, 100);
+	assert_int_equal(file_size("default.trace.1"), 220);
+}
+
 /* The lockspace may have no state just then, or too much of it. */
 static void a_request_without_an_answer_is_repeated(void **state)
 {
@@ -207,6 +226,7 @@ int main(void)
 						setup, teardown),
 		cmocka_unit_test_setup_teardown(while_the_disk_stays_full_it_asks_less_and_less_often, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(what_has_ended_keeps_no_descriptor, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_without_an_answer_is_repeated, setup, teardown),
 	};
 
