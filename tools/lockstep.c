@@ -111,6 +111,12 @@ static const struct verb verbs[] = {
 	{ "stats", "[--timing] [--json]",
 	  "Show the daemon's counters.\n"
 	  "  --timing         how long requests take in programs with LOCKSTEP_TIMING=1\n", verb_stats },
+	{ "metrics", "[--output FILE | --http]",
+	  "Write the daemon's figures in Prometheus' text format.\n"
+	  "  -o, --output FILE        into FILE, which is replaced as a whole\n"
+	  "      --http               answer one HTTP request on standard input\n"
+	  "Exit: 3 lockstepd cannot be reached; lockstep_up says so, too.\n",
+	  verb_metrics },
 	{ "dump", "", "Write all that this node knows as one JSON document, for support.\n", verb_dump },
 	{ "events", "[--json]", "Show the daemon's last events, for support.\n", verb_events },
 };

@@ -426,9 +426,48 @@ int lockstep_admin_events(struct lockstep_admin *a, int (*visit)(const char *lin
 int lockstep_admin_configfs(struct lockstep_admin *a, char *ret_path, size_t size);
 
 /** lockstep_admin_stats - counters of the daemon: a word and how often it happened. Those of the cluster
- * protocol begin again at 0 when this node was outside the quorate cluster. Names may come and go with versions. */
+ * protocol begin again at 0 when this node was outside the quorate cluster. Names may come and go with versions.
+ * Not a counter: resident_bytes, the daemon's memory. */
 int lockstep_admin_stats(struct lockstep_admin *a,
 			 int (*visit)(const char *name, uint64_t value, void *arg), void *arg);
+
+#define LOCKSTEP_WAIT_BUCKETS 8
+/* Upper bounds in ms of all of them but the last one, which has none. */
+#define LOCKSTEP_WAIT_BOUNDS_MS { 500, 1000, 5000, 10000, 30000, 60000, 300000 }
+
+/** struct lockstep_space_metrics - figures of one lockspace, for monitoring. Those marked * are of the whole lockspace,
+ * the same on every node; counters begin at 0 when this node joins. The others are of this node's programs. */
+struct lockstep_space_metrics {
+	char name[LOCKSTEP_SPACE_MAX + 1];
+	uint32_t held[6];    /* * locks by the mode they hold: those that are being converted, too */
+	uint32_t waiting[6]; /* * locks by the mode they are queued for */
+	uint32_t orphans;    /* * */
+	uint64_t granted_at_once;   /* * requests and conversions that met with nobody, */
+	uint64_t granted_later;     /* * that were granted after they had been queued, */
+	uint64_t queued;            /* * that were queued, whatever became of them, */
+	uint64_t refused_busy;      /* * LOCKSTEP_LKF_NOQUEUE and somebody in the way, */
+	uint64_t refused_deadlock;  /* * that would never have been granted, */
+	uint64_t timed_out;         /* * LOCKSTEP_LKF_TIMEOUT, */
+	uint64_t cancelled;         /* * and that were taken back */
+	uint64_t blocking_callbacks; /* * sent */
+	uint64_t deadlock_searches; /* * */
+	uint64_t deadlock_victims;  /* * */
+	uint64_t waits[LOCKSTEP_WAIT_BUCKETS]; /* how many were queued that long, to a tenth of a second; each once */
+	uint64_t waits_ms;          /* all of them together */
+	uint32_t lost_nodeid;       /* lost for longest of the nodes that are not known to be fenced; 0 none */
+	char lost_name[LOCKSTEP_NODE_NAME_MAX + 1];
+	uint64_t lost_ms;
+	bool has_oldest;            /* @oldest is queued, and of this node's programs was queued first */
+	uint64_t oldest_ms;
+	struct lockstep_lock_info oldest;
+	bool has_blocker;           /* one that stands in its way; who holds something before who is queued */
+	struct lockstep_blocker blocker;
+};
+
+/** lockstep_admin_metrics - the figures of each lockspace of this node. One request for all of them; what it costs the
+ * daemon does not depend on how many locks there are. */
+int lockstep_admin_metrics(struct lockstep_admin *a,
+			   int (*visit)(const struct lockstep_space_metrics *metrics, void *arg), void *arg);
 
 /** lockstep_mode_name - "NL".."EX", "--" for no mode, "??" else. lockstep_mode_parse - the inverse, case-insensitive; -EINVAL. */
 const char *lockstep_mode_name(int mode);

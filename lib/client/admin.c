@@ -441,6 +441,29 @@ int lockstep_admin_stats(struct lockstep_admin *a,
 	return list_call(a, IPC_MSG_STATS, &query, stats_row, &v);
 }
 
+struct metrics_visit {
+	int (*visit)(const struct lockstep_space_metrics *metrics, void *arg);
+	void *arg;
+};
+
+static int metrics_row(struct cursor *in, void *arg)
+{
+	struct metrics_visit *v = arg;
+	struct lockstep_space_metrics metrics;
+	int error = ipc_metrics_decode(in, &metrics);
+
+	return error ? error : v->visit(&metrics, v->arg);
+}
+
+int lockstep_admin_metrics(struct lockstep_admin *a,
+			   int (*visit)(const struct lockstep_space_metrics *metrics, void *arg), void *arg)
+{
+	struct ipc_query query = { 0 };
+	struct metrics_visit v = { visit, arg };
+
+	return list_call(a, IPC_MSG_METRICS, &query, metrics_row, &v);
+}
+
 /* --- verbs ------------------------------------------------------------------------------- */
 
 static int create_once(struct lockstep_admin *a, struct ipc_open *open, int64_t deadline)

@@ -77,6 +77,7 @@ enum ipc_message {
 	IPC_MSG_SUBSCRIBE = 43, /* changes come as IPC_EVENT; a second one replaces the first */
 	IPC_MSG_STATS = 48,        /* counters */
 	IPC_MSG_CONFIGFS = 49,     /* one line, a path */
+	IPC_MSG_METRICS = 50,      /* figures of each lockspace */
 };
 
 /* Every message begins with it (version, reserved, tag). Returns 0 or -EBADMSG, and leaves the cursor at
@@ -314,6 +315,9 @@ int ipc_change_decode(struct cursor *in, struct lockstep_change *ret);
 #define IPC_LINE_MAX 512 /* bytes of one text line; longer ones are cut */
 void ipc_line_encode(const char *line, struct buf *out);
 int ipc_line_decode(struct cursor *in, char *ret, size_t ret_size);
+/* One row of METRICS: the fields of the struct in their order; a lock or blocker that is not there is left out. */
+void ipc_metrics_encode(const struct lockstep_space_metrics *row, struct buf *out);
+int ipc_metrics_decode(struct cursor *in, struct lockstep_space_metrics *ret);
 /* One counter: name text (as a line) | value u64. */
 void ipc_counter_encode(const char *name, uint64_t value, struct buf *out);
 int ipc_counter_decode(struct cursor *in, char *ret_name, size_t name_size, uint64_t *ret_value);

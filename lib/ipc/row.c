@@ -275,3 +275,94 @@ int ipc_counter_decode(struct cursor *in, char *ret_name, size_t name_size, uint
 	*ret_value = value;
 	return 0;
 }
+
+static void counts_put(struct buf *out, const uint32_t *counts, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		buf_put_u32(out, counts[i]);
+	}
+}
+
+static void counts_get(struct cursor *in, uint32_t *ret, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		ret[i] = cursor_get_u32(in);
+	}
+}
+
+#define MODES (LOCKSTEP_LOCK_EX + 1)
+
+void ipc_metrics_encode(const struct lockstep_space_metrics *row, struct buf *out)
+{
+	wire_text_put(out, row->name, sizeof(row->name));
+	counts_put(out, row->held, MODES);
+	counts_put(out, row->waiting, MODES);
+	buf_put_u32(out, row->orphans);
+	buf_put_u64(out, row->granted_at_once);
+	buf_put_u64(out, row->granted_later);
+	buf_put_u64(out, row->queued);
+	buf_put_u64(out, row->refused_busy);
+	buf_put_u64(out, row->refused_deadlock);
+	buf_put_u64(out, row->timed_out);
+	buf_put_u64(out, row->cancelled);
+	buf_put_u64(out, row->blocking_callbacks);
+	buf_put_u64(out, row->deadlock_searches);
+	buf_put_u64(out, row->deadlock_victims);
+	for (size_t i = 0; i < LOCKSTEP_WAIT_BUCKETS; i++) {
+		buf_put_u64(out, row->waits[i]);
+	}
+	buf_put_u64(out, row->waits_ms);
+	buf_put_u32(out, row->lost_nodeid);
+	wire_text_put(out, row->lost_name, sizeof(row->lost_name));
+	buf_put_u64(out, row->lost_ms);
+	wire_bool_put(out, row->has_oldest);
+	buf_put_u64(out, row->oldest_ms);
+	if (row->has_oldest) {
+		ipc_lock_encode(&row->oldest, out);
+	}
+	wire_bool_put(out, row->has_blocker);
+	if (row->has_blocker) {
+		ipc_blocker_encode(&row->blocker, out);
+	}
+}
+
+int ipc_metrics_decode(struct cursor *in, struct lockstep_space_metrics *ret)
+{
+	struct lockstep_space_metrics row = { 0 };
+
+	wire_text_get(in, row.name, sizeof(row.name));
+	counts_get(in, row.held, MODES);
+	counts_get(in, row.waiting, MODES);
+	row.orphans = cursor_get_u32(in);
+	row.granted_at_once = cursor_get_u64(in);
+	row.granted_later = cursor_get_u64(in);
+	row.queued = cursor_get_u64(in);
+	row.refused_busy = cursor_get_u64(in);
+	row.refused_deadlock = cursor_get_u64(in);
+	row.timed_out = cursor_get_u64(in);
+	row.cancelled = cursor_get_u64(in);
+	row.blocking_callbacks = cursor_get_u64(in);
+	row.deadlock_searches = cursor_get_u64(in);
+	row.deadlock_victims = cursor_get_u64(in);
+	for (size_t i = 0; i < LOCKSTEP_WAIT_BUCKETS; i++) {
+		row.waits[i] = cursor_get_u64(in);
+	}
+	row.waits_ms = cursor_get_u64(in);
+	row.lost_nodeid = cursor_get_u32(in);
+	wire_text_get(in, row.lost_name, sizeof(row.lost_name));
+	row.lost_ms = cursor_get_u64(in);
+	row.has_oldest = wire_bool_get(in);
+	row.oldest_ms = cursor_get_u64(in);
+	if (row.has_oldest) {
+		(void)ipc_lock_decode(in, &row.oldest); /* the cursor knows when it failed */
+	}
+	row.has_blocker = wire_bool_get(in);
+	if (row.has_blocker) {
+		(void)ipc_blocker_decode(in, &row.blocker);
+	}
+	if (!cursor_ok(in)) {
+		return -EBADMSG;
+	}
+	*ret = row;
+	return 0;
+}

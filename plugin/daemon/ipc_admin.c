@@ -27,6 +27,7 @@
 #include "plugin/daemon/ipc_admin.h"
 #include "plugin/daemon/ipc_gate.h"
 #include "plugin/daemon/ipc_link.h"
+#include "plugin/daemon/ipc_metrics.h"
 #include "plugin/daemon/ipc_server.h"
 #include "plugin/daemon/ipc_stream.h"
 #include "plugin/daemon/ipc_watch.h"
@@ -397,6 +398,22 @@ static void stats_answer(struct daemon *d, struct page *p)
 			ipc_counter_encode(name, value, p->out);
 		}
 	}
+	if (page_row(p)) {
+		ipc_counter_encode("resident_bytes", ipc_metrics_resident_bytes(), p->out);
+	}
+}
+
+static void metrics_answer(struct daemon *d, const struct admin *admin, struct page *p)
+{
+	struct node_space_info info;
+	struct lockstep_space_metrics row;
+
+	for (size_t i = 0; d->node && node_space_info_at(d->node, i, &info); i++) {
+		if (view_permission(d, admin, info.name) == 0 && page_row(p)) {
+			ipc_metrics_row(d, &info, &row);
+			ipc_metrics_encode(&row, p->out);
+		}
+	}
 }
 
 static void configfs_answer(struct daemon *d, struct page *p)
@@ -435,6 +452,8 @@ static void rows_answer(struct ipc_admin *a, struct admin *admin, int32_t id,
 		error = blockers_answer(d, info.engine, query, &p);
 	} else if (id == IPC_MSG_STATS) {
 		stats_answer(d, &p);
+	} else if (id == IPC_MSG_METRICS) {
+		metrics_answer(d, admin, &p);
 	} else if (id == IPC_MSG_CONFIGFS) {
 		configfs_answer(d, &p);
 	} else {
@@ -591,6 +610,7 @@ static void answer(struct ipc_admin *a, struct admin *admin, int32_t id, const v
 	case IPC_MSG_EVENTS:
 	case IPC_MSG_STATS:
 	case IPC_MSG_CONFIGFS:
+	case IPC_MSG_METRICS:
 		rows_answer(a, admin, id, &query);
 		return;
 	default:

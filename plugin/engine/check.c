@@ -329,6 +329,27 @@ static const char *check_owners(const struct engine *e)
 	return NULL;
 }
 
+/* After check_resource() has found right what each of them counts. */
+static const char *check_modes(const struct engine *e, struct resource *const *resources)
+{
+	for (int mode = 0; mode < MODE_COUNT; mode++) {
+		size_t held = 0, wanted = 0;
+
+		for (size_t i = 0; i < e->resources.count; i++) {
+			const struct crowd *crowd = resources[i]->crowd;
+
+			held += resource_mode_count(resources[i], mode);
+			wanted += crowd ? crowd->convert.requested_count[mode] +
+						  crowd->wait.requested_count[mode] :
+					  0;
+		}
+		if (held != e->held_count[mode] || wanted != e->wanted_count[mode]) {
+			return "the totals of the modes are right";
+		}
+	}
+	return NULL;
+}
+
 static const char *check_resources(const struct engine *e)
 {
 	size_t totals[QUEUE_COUNT] = { 0 };
@@ -337,6 +358,9 @@ static const char *check_resources(const struct engine *e)
 
 	for (size_t i = 0; i < e->resources.count && !broken; i++) {
 		broken = check_resource(e, sorted[i], totals);
+	}
+	if (!broken) {
+		broken = check_modes(e, sorted);
 	}
 	free(sorted);
 	if (broken) {

@@ -180,6 +180,8 @@ struct engine_totals {
 	size_t waiting;
 	size_t sessions;
 	size_t orphans;
+	size_t held[6];	  /* by granted mode: those that are being converted, too */
+	size_t wanted[6]; /* by requested mode: converting and waiting */
 };
 
 struct engine_totals engine_totals_get(const struct engine *e);

@@ -205,6 +205,8 @@ struct engine {
 	struct record_table locks;
 	struct record_table xids; /* transaction.c */
 	size_t queue_count[QUEUE_COUNT];
+	size_t held_count[MODE_COUNT];	 /* locks on G and C, by granted mode */
+	size_t wanted_count[MODE_COUNT]; /* locks on C and W, by requested mode */
 	size_t sessions_ended_count;
 	size_t orphans_count;
 	struct engine_stats stats;
@@ -315,7 +317,7 @@ void queue_insert(struct engine *e, struct lock *lock, enum engine_queue queue);
 void queue_append(struct engine *e, struct lock *lock, enum engine_queue queue);
 void queue_remove(struct engine *e, struct lock *lock);
 /* Wherever it stands. */
-void lock_requested_set(struct lock *lock, int mode);
+void lock_requested_set(struct engine *e, struct lock *lock, int mode);
 
 /* --- crowd.c ------------------------------------------------------------------------------ */
 

@@ -160,7 +160,7 @@ enum try_result lock_try(struct apply *a, struct lock *lock, bool now)
 	int alternate = lock_alternate(lock);
 
 	if (alternate != LOCKSTEP_LOCK_IV && grantable_as(lock, alternate, now)) {
-		lock_requested_set(lock, alternate);
+		lock_requested_set(a->engine, lock, alternate);
 		lock->sb_flags |= LOCKSTEP_SBF_ALTMODE;
 		return TRY_GRANTED;
 	}

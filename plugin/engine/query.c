@@ -5,6 +5,7 @@
  */
 #include "config.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -87,6 +88,9 @@ struct engine_totals engine_totals_get(const struct engine *e)
 		.orphans = e->orphans_count,
 	};
 
+	static_assert(sizeof(totals.held) == sizeof(e->held_count), "one for each mode");
+	memcpy(totals.held, e->held_count, sizeof(totals.held));
+	memcpy(totals.wanted, e->wanted_count, sizeof(totals.wanted));
 	return totals;
 }
 

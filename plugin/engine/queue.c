@@ -96,6 +96,17 @@ static void queue_prepare(struct engine *e, struct resource *r, enum engine_queu
 	}
 }
 
+/* A lock has joined (+1) its queue, or is about to leave it (-1). */
+static void modes_count(struct engine *e, const struct lock *lock, int by)
+{
+	if (lock->queue != ENGINE_QUEUE_WAIT) {
+		e->held_count[lock->granted] += (size_t)by;
+	}
+	if (lock->queue != ENGINE_QUEUE_GRANTED) {
+		e->wanted_count[lock->requested] += (size_t)by;
+	}
+}
+
 static void queue_link_before(struct engine *e, struct lock *lock, enum engine_queue queue,
 			      struct list *at)
 {
@@ -106,6 +117,7 @@ static void queue_link_before(struct engine *e, struct lock *lock, enum engine_q
 		crowd_count(lock->resource->crowd, lock, queue, 1);
 	}
 	e->queue_count[queue - 1]++;
+	modes_count(e, lock, 1);
 	record_dirty(e, &lock->record);
 }
 
@@ -143,11 +155,12 @@ void queue_remove(struct engine *e, struct lock *lock)
 		crowd_count(lock->resource->crowd, lock, (enum engine_queue)lock->queue, -1);
 	}
 	e->queue_count[lock->queue - 1]--;
+	modes_count(e, lock, -1);
 	lock->queue = ENGINE_QUEUE_NONE;
 	record_dirty(e, &lock->record);
 }
 
-void lock_requested_set(struct lock *lock, int mode)
+void lock_requested_set(struct engine *e, struct lock *lock, int mode)
 {
 	ls_assert(mode >= 0 && mode < MODE_COUNT);
 	if (lock->queue == ENGINE_QUEUE_CONVERT || lock->queue == ENGINE_QUEUE_WAIT) {
@@ -156,6 +169,8 @@ void lock_requested_set(struct lock *lock, int mode)
 
 		queue->requested_count[lock->requested]--;
 		queue->requested_count[mode]++;
+		e->wanted_count[lock->requested]--;
+		e->wanted_count[mode]++;
 	}
 	lock->requested = (int8_t)mode;
 }

@@ -534,10 +534,12 @@ void lock_granted_set(struct engine *e, struct lock *lock, int mode)
 	}
 	if (lock->queue == ENGINE_QUEUE_CONVERT) {
 		crowd_count(lock->resource->crowd, lock, ENGINE_QUEUE_CONVERT, -1);
+		e->held_count[lock->granted]--;
 	}
 	lock->granted = (int8_t)mode;
 	if (lock->queue == ENGINE_QUEUE_CONVERT) {
 		crowd_count(lock->resource->crowd, lock, ENGINE_QUEUE_CONVERT, 1);
+		e->held_count[mode]++;
 	}
 	record_dirty(e, &lock->record);
 }

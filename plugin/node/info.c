@@ -571,6 +571,7 @@ const char *node_counter_at(const struct node *n, size_t index, uint64_t *ret_va
 		[COUNTER_SLOTS] = "recovery_slots",
 		[COUNTER_DONES] = "recovery_dones",
 		[COUNTER_PREP_KILLS] = "prep_kills",
+		[COUNTER_QUOTA_REFUSALS] = "quota_refusals",
 	};
 
 	if (index >= COUNTER_COUNT) {

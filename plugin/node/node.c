@@ -446,6 +446,7 @@ int node_space_create(struct node *n, const char *space, const struct node_attri
 		return EAGAIN;
 	}
 	if (n->spaces_count >= n->config.spaces_max) {
+		n->counters[COUNTER_QUOTA_REFUSALS]++;
 		return ENOSPC;
 	}
 	s = space_new(n, space, want);

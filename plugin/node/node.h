@@ -421,6 +421,24 @@ struct node_info {
 	size_t sessions;
 };
 
+/* How long requests of this node's sessions were queued: bounds in ms, the last bucket has none. Time enters with
+ * node_tick(), so a wait is known to NODE_TICK_MS. */
+#define NODE_WAIT_BUCKETS 8
+#define NODE_WAIT_BOUNDS_MS { 500, 1000, 5000, 10000, 30000, 60000, 300000 }
+
+/* What waits in one lockspace, for metrics. Costs the same however many locks there are. */
+struct node_space_waits {
+	uint64_t ended[NODE_WAIT_BUCKETS]; /* since this node joined; each wait in one of them */
+	uint64_t ended_ms;		   /* all of them together */
+	uint64_t oldest_ms;   /* how long the request of this node that was queued first has been */
+	uint32_t oldest_lkid; /* 0: none is queued */
+	uint64_t incarnation;
+	uint32_t lost_nodeid; /* lost for longest of those not known to be fenced; 0 none */
+	uint64_t lost_ms;
+};
+
+/* False when this node has no such lockspace. */
+bool node_space_waits(const struct node *n, const char *space, struct node_space_waits *ret);
 void node_info_get(const struct node *n, struct node_info *ret);
 size_t node_spaces_count(const struct node *n);
 bool node_space_info_at(const struct node *n, size_t index, struct node_space_info *ret);

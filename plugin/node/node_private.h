@@ -371,6 +371,9 @@ struct space {
 	struct list timeouts;
 	struct list searches;
 	struct list warnings;
+	struct list waits;     /* all of them, in the order in which they began */
+	uint64_t waits_ended[NODE_WAIT_BUCKETS];
+	uint64_t waits_ended_ms;
 	bool search_in_flight;
 	size_t holding;        /* sessions of a lost space whose processes must go first */
 
@@ -494,6 +497,7 @@ enum counter {
 	COUNTER_SLOTS,
 	COUNTER_DONES,
 	COUNTER_PREP_KILLS,
+	COUNTER_QUOTA_REFUSALS,
 	COUNTER_COUNT,
 };
 

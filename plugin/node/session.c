@@ -318,6 +318,7 @@ int node_session_open(struct node *n, node_conn conn, const struct node_open *op
 		return EEXIST;
 	}
 	if (n->sessions_count >= n->config.sessions_max) {
+		n->counters[COUNTER_QUOTA_REFUSALS]++;
 		return ENOMEM;
 	}
 	if (!s && open->create) {

@@ -37,6 +37,7 @@ struct space *space_new(struct node *n, const char *name, const struct node_attr
 	list_init(&s->timeouts);
 	list_init(&s->searches);
 	list_init(&s->warnings);
+	list_init(&s->waits);
 	pool_init(&s->lock_pool, sizeof(struct local_lock), 64);
 	wait_pool_init(s);
 	while (at != &n->spaces && strcmp(list_entry(at, struct space, item)->name, name) < 0) {

@@ -86,11 +86,10 @@ static int request_room(const struct session *session, bool new_lock)
 {
 	const struct node_config *config = &session->space->node->config;
 
-	if (new_lock && session->locks_count + session->adoptions_count >=
-				config->session_locks_max) {
-		return ENOMEM;
-	}
-	if (events_quota_reached(session)) {
+	if ((new_lock && session->locks_count + session->adoptions_count >=
+				 config->session_locks_max) ||
+	    events_quota_reached(session)) {
+		session->space->node->counters[COUNTER_QUOTA_REFUSALS]++;
 		return ENOMEM;
 	}
 	return session->space->outbox_count >= config->outbox_ops_max ? EAGAIN : 0;

@@ -21,6 +21,8 @@ struct local_wait {
 	struct local_lock *lock;
 	uint64_t queued_seq;
 	uint64_t began;
+	uint64_t since_ms; /* by the node's clock, which never stands still */
+	struct list item;  /* space.waits */
 	/* In space.timeouts, .searches, .warnings, each in order of the time beside it;
 	 * in none of them once there is nothing to be done. */
 	struct list timeout_item;
@@ -72,6 +74,8 @@ void wait_begin(struct local_lock *l, const struct engine_op *op)
 	w->lock = l;
 	w->queued_seq = info.queued_seq;
 	w->began = s->clock_ms;
+	w->since_ms = s->node->now_ms;
+	list_push_tail(&s->waits, &w->item);
 	list_init(&w->timeout_item);
 	list_init(&w->search_item);
 	list_init(&w->warn_item);
@@ -95,11 +99,25 @@ void wait_begin(struct local_lock *l, const struct engine_op *op)
 	}
 }
 
+static void ended_count(struct space *s, uint64_t ms)
+{
+	static const uint64_t bounds[NODE_WAIT_BUCKETS - 1] = NODE_WAIT_BOUNDS_MS;
+	size_t bucket = 0;
+
+	while (bucket < NODE_WAIT_BUCKETS - 1 && ms > bounds[bucket]) {
+		bucket++;
+	}
+	s->waits_ended[bucket]++;
+	s->waits_ended_ms += ms;
+}
+
 void wait_end(struct local_lock *l)
 {
 	struct local_wait *w = l->wait;
 
 	if (w) {
+		ended_count(l->session->space, l->session->space->node->now_ms - w->since_ms);
+		list_remove(&w->item);
 		list_remove(&w->timeout_item);
 		list_remove(&w->search_item);
 		list_remove(&w->warn_item);
@@ -178,4 +196,34 @@ void wait_progress(struct space *s)
 	timeouts_progress(s);
 	searches_progress(s);
 	warnings_progress(s);
+}
+
+bool node_space_waits(const struct node *n, const char *space, struct node_space_waits *ret)
+{
+	const struct space *s = node_space_find(n, space);
+
+	if (!s) {
+		return false;
+	}
+	*ret = (struct node_space_waits){ .ended_ms = s->waits_ended_ms,
+					  .incarnation = s->incarnation };
+	for (size_t i = 0; i < NODE_WAIT_BUCKETS; i++) {
+		ret->ended[i] = s->waits_ended[i];
+	}
+	if (!list_empty(&s->waits)) {
+		const struct local_wait *w = list_entry(s->waits.next, struct local_wait, item);
+
+		ret->oldest_ms = n->now_ms - w->since_ms;
+		ret->oldest_lkid = w->lock->lkid;
+	}
+	list_for_each(item, &s->lost_members) {
+		const struct lost *l = list_entry(item, struct lost, item);
+		uint64_t ms = l->since_ms ? n->now_ms - l->since_ms : 0;
+
+		if (!l->fenced && (ret->lost_nodeid == 0 || ms > ret->lost_ms)) {
+			ret->lost_nodeid = l->nodeid;
+			ret->lost_ms = ms;
+		}
+	}
+	return true;
 }

@@ -34,6 +34,7 @@ enum ipc_shape {
 	SHAPE_FRAME,
 	SHAPE_HELLO,
 	SHAPE_CHANGE, /* a pack */
+	SHAPE_METRICS,
 	SHAPES_COUNT,
 };
 
@@ -57,6 +58,7 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		struct lockstep_lock_info lock;
 		struct lockstep_blocker blocker;
 		struct ipc_recovery recovery;
+		struct lockstep_space_metrics metrics;
 		struct lockstep_slot slots[LOCKSTEP_NODES_MAX];
 		char line[IPC_LINE_MAX + 1];
 	} m;
@@ -168,6 +170,8 @@ static inline int ipc_roundtrip(enum ipc_shape shape, const void *data, size_t s
 		WHOLE(hello, hello);
 	case SHAPE_CHANGE:
 		PACK(change, change);
+	case SHAPE_METRICS:
+		ROW(metrics, metrics);
 	case SHAPES_COUNT:
 		break;
 	}

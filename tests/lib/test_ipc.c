@@ -64,6 +64,20 @@ static const struct lockstep_blocker sample_blocker = {
 		  .comm = "backup", .lost = true },
 	.by_order = true,
 };
+static const struct lockstep_space_metrics sample_metrics = {
+	.name = "default", .held = { 1, 2, 3, 4, 5, 6 }, .waiting = { 7, 8, 9, 10, 11, 12 }, .orphans = 13,
+	.granted_at_once = 14, .granted_later = 15, .queued = 16, .refused_busy = 17, .refused_deadlock = 18,
+	.timed_out = 19, .cancelled = 20, .blocking_callbacks = 21, .deadlock_searches = 22,
+	.deadlock_victims = 23, .waits = { 24, 25, 26, 27, 28, 29, 30, 31 }, .waits_ms = 32, .lost_nodeid = 33,
+	.lost_name = "n3", .lost_ms = 34, .has_oldest = true, .oldest_ms = 35,
+	.oldest = { .name_len = 1, .name = "a", .nodeid = 1, .node_name = "n1", .session = 2, .lkid = 3,
+		    .queue = 'W', .granted = -1, .requested = LOCKSTEP_LOCK_EX, .comm = "c" },
+	.has_blocker = true,
+	.blocker = { .lock = { .name_len = 1, .name = "a", .nodeid = 2, .node_name = "n2", .session = 4,
+			       .lkid = 5, .queue = 'G', .granted = LOCKSTEP_LOCK_PR, .requested = -1,
+			       .token = 6, .comm = "d", .lost = true },
+		     .by_order = true },
+};
 static const struct ipc_recovery sample_recovery = {
 	.tag = 6, .op = IPC_RECOVERY_PREP_DONE, .prep = 0x12345678,
 };
@@ -140,6 +154,9 @@ static void sample_encode(enum ipc_shape shape, struct buf *out)
 	case SHAPE_CHANGE:
 		ipc_tag_encode(out, 0);
 		ipc_change_encode(&sample_change, out);
+		break;
+	case SHAPE_METRICS:
+		ipc_metrics_encode(&sample_metrics, out);
 		break;
 	case SHAPES_COUNT:
 		fail();
@@ -317,6 +334,38 @@ static void rows_are_not_longer_than_their_maximum(void **state)
 	buf_done(&bytes);
 }
 
+/* Each field comes back in its own place: the sample has another number in each. */
+static void decoded_metrics_are_what_was_meant(void **state)
+{
+	struct buf bytes = { 0 };
+	struct lockstep_space_metrics got, none = { .name = "s" };
+
+	(void)state;
+	ipc_metrics_encode(&sample_metrics, &bytes);
+	struct cursor in = cursor_make(bytes.data, bytes.size);
+
+	assert_int_equal(ipc_metrics_decode(&in, &got), 0);
+	assert_int_equal(got.held[5], 6);
+	assert_int_equal(got.waiting[0], 7);
+	assert_int_equal(got.granted_at_once, 14);
+	assert_int_equal(got.deadlock_victims, 23);
+	assert_int_equal(got.waits[7], 31);
+	assert_int_equal(got.lost_nodeid, 33);
+	assert_string_equal(got.lost_name, "n3");
+	assert_int_equal(got.oldest_ms, 35);
+	assert_int_equal(got.oldest.lkid, 3);
+	assert_string_equal(got.blocker.lock.node_name, "n2");
+	assert_true(got.blocker.by_order);
+	/* Without the locks that are not there. */
+	buf_clear(&bytes);
+	ipc_metrics_encode(&none, &bytes);
+	in = cursor_make(bytes.data, bytes.size);
+	assert_int_equal(ipc_metrics_decode(&in, &got), 0);
+	assert_false(got.has_oldest);
+	assert_false(got.has_blocker);
+	buf_done(&bytes);
+}
+
 static void a_decoded_lock_row_has_what_was_meant(void **state)
 {
 	struct buf bytes = { 0 };
@@ -476,6 +525,23 @@ static void the_largest_page_fits_into_a_message(void **state)
 	ipc_page_end(&bytes, at, IPC_PAGE_ROWS_MAX, 1);
 	assert_true(bytes.size <= IPC_BODY_MAX);
 	buf_clear(&bytes);
+	struct lockstep_space_metrics metrics = sample_metrics;
+	struct lockstep_lock_info *locks[] = { &metrics.oldest, &metrics.blocker.lock };
+
+	memset(metrics.name, 'n', sizeof(metrics.name) - 1);
+	memset(metrics.lost_name, 'l', sizeof(metrics.lost_name) - 1);
+	for (size_t i = 0; i < 2; i++) {
+		locks[i]->name_len = LOCKSTEP_NAME_MAX;
+		memset(locks[i]->node_name, 'n', sizeof(locks[i]->node_name) - 1);
+		memset(locks[i]->comm, 'c', sizeof(locks[i]->comm) - 1);
+	}
+	at = ipc_page_begin(&bytes, 1, 0);
+	for (uint32_t i = 0; i < IPC_PAGE_ROWS_MAX; i++) {
+		ipc_metrics_encode(&metrics, &bytes);
+	}
+	ipc_page_end(&bytes, at, IPC_PAGE_ROWS_MAX, 1);
+	assert_true(bytes.size <= IPC_BODY_MAX);
+	buf_clear(&bytes);
 	memset(line, 'l', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
 	at = ipc_page_begin(&bytes, 1, 0);
@@ -524,6 +590,7 @@ int main(void)
 		cmocka_unit_test(a_purge_has_its_ids_where_others_have_their_lock),
 		cmocka_unit_test(a_pack_has_its_rows_in_order),
 		cmocka_unit_test(rows_are_not_longer_than_their_maximum),
+		cmocka_unit_test(decoded_metrics_are_what_was_meant),
 		cmocka_unit_test(a_decoded_lock_row_has_what_was_meant),
 		cmocka_unit_test(layout_of_an_event_is_pinned),
 		cmocka_unit_test(slots_come_in_ascending_order_of_nodeids),

@@ -483,11 +483,12 @@ static void tally_add(struct tally *sum, const struct tally *t)
 }
 
 /* Zeroes that are right: what a correct node never counts, what the protocol's own order keeps from
- * happening (ARCHITECTURE.md, "Second lines"), and fencing = none, which no run has (test_node_fencing, t-shapes.sh). */
+ * happening (ARCHITECTURE.md, "Second lines"), and fencing = none and quotas, which no run has (test_node_fencing, t-shapes.sh; test_node_submit). */
 static bool zero_allowed(const char *counter)
 {
 	static const char *const names[] = { "bad_messages", "unknown_sender", "resent_ops", "kept_overflows",
-					     "time_warnings", "lost_timeouts" };
+					     "time_warnings", "lost_timeouts",
+					     "quota_refusals" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strcmp(names[i], counter) == 0) {

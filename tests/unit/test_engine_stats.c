@@ -105,6 +105,35 @@ static void searches_and_victims_are_counted(void **state)
 	assert_int_equal(stats->ops[ENGINE_OP_DEADLOCK_SEARCH], 3);
 }
 
+static void expect_modes(struct script *s, const size_t held[6], const size_t wanted[6])
+{
+	const struct engine_totals totals = engine_totals_get(script_engine(s));
+
+	for (int mode = 0; mode < 6; mode++) {
+		assert_int_equal(totals.held[mode], held[mode]);
+		assert_int_equal(totals.wanted[mode], wanted[mode]);
+	}
+}
+
+/* A converting lock holds its old mode and wants the new one; a demotion and an alternate mode count as what they have become. */
+static void locks_are_counted_by_mode(void **state)
+{
+	struct script *s = *state;
+
+	step(s, "A lock PR nobast", "A cast(0 PR)");
+	step(s, "B lock PR nobast", "B cast(0 PR)");
+	step(s, "A conv EX nobast", "");
+	step(s, "C lock CR nobast", "");
+	step(s, "D lock EX ALTCW nobast", "");
+	expect_modes(s, (const size_t[6]){ 0, 0, 0, 2, 0, 0 }, (const size_t[6]){ 0, 1, 0, 0, 0, 2 });
+	step(s, "B conv EX CONVDEADLK nobast", "A cast(0 EX)");
+	expect_modes(s, (const size_t[6]){ 1, 0, 0, 0, 0, 1 }, (const size_t[6]){ 0, 1, 0, 0, 0, 2 });
+	step(s, "A unlock", "A cast(EUNLOCK), B cast(0 EX DEMOTED)");
+	expect_modes(s, (const size_t[6]){ 0, 0, 0, 0, 0, 1 }, (const size_t[6]){ 0, 1, 0, 0, 0, 1 });
+	step(s, "B unlock", "B cast(EUNLOCK), C cast(0 CR), D cast(0 CW ALTMODE)");
+	expect_modes(s, (const size_t[6]){ 0, 1, 1, 0, 0, 0 }, (const size_t[6]){ 0, 0, 0, 0, 0, 0 });
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -112,6 +141,7 @@ int main(void)
 		script_test(conversions_are_counted_apart),
 		script_test(basts_are_counted_by_whether_somebody_hears_them),
 		script_test(searches_and_victims_are_counted),
+		script_test(locks_are_counted_by_mode),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -429,6 +429,90 @@ static void who_waits_long_is_warned_of(void **state)
 	assert_int_equal(warnings(r, waits), 0);
 }
 
+/* --- metrics ---------------------------------------------------------------------------- */
+
+static struct node_space_waits waits_of(const struct rig *r)
+{
+	struct node_space_waits waits;
+
+	assert_true(node_space_waits(r->hosts[1].node, "s", &waits));
+	return waits;
+}
+
+static void expect_about(uint64_t ms, uint64_t expected)
+{
+	assert_in_range(ms, expected - SLACK, expected + SLACK);
+}
+
+/* Each wait is in one bucket when it has ended; the oldest is the one that was queued first of those that are still queued. */
+static void waits_are_counted_by_how_long_they_took(void **state)
+{
+	struct rig *r = *state;
+	uint32_t mine = rig_lock(r, 1, A, "r", EX, 0);
+	uint32_t other = rig_lock(r, 1, A, "o", EX, 0);
+	struct node_space_waits waits = waits_of(r);
+
+	assert_int_equal(waits.oldest_lkid, 0);
+	uint32_t first = rig_lock(r, 1, B, "r", EX, 0);
+
+	rig_pass(r, 2000);
+	uint32_t second = rig_lock(r, 1, B, "o", EX, 0);
+
+	rig_pass(r, 1000);
+	waits = waits_of(r);
+	assert_int_equal(waits.oldest_lkid, first);
+	expect_about(waits.oldest_ms, 3000);
+	assert_int_equal(waits.ended_ms, 0);
+	(void)request(r, A, (struct rig_op){ .type = ENGINE_OP_UNLOCK, .lkid = mine });
+	waits = waits_of(r);
+	assert_int_equal(waits.ended[2], 1); /* 1 s < 3 s <= 5 s */
+	expect_about(waits.ended_ms, 3000);
+	assert_int_equal(waits.oldest_lkid, second);
+	expect_about(waits.oldest_ms, 1000);
+	rig_pass(r, 400000);
+	(void)request(r, A, (struct rig_op){ .type = ENGINE_OP_UNLOCK, .lkid = other });
+	waits = waits_of(r);
+	assert_int_equal(waits.ended[2], 1);
+	assert_int_equal(waits.ended[NODE_WAIT_BUCKETS - 1], 1);
+	assert_int_equal(waits.oldest_lkid, 0);
+	assert_int_equal(waits.oldest_ms, 0);
+	assert_false(node_space_waits(r->hosts[1].node, "none", &waits));
+}
+
+/* Who looks at an alert has waited all that time, unlike time-outs (R-TMO-3). */
+static void waits_go_on_while_the_lockspace_is_stopped(void **state)
+{
+	struct rig *r = *state;
+
+	(void)rig_lock(r, 1, A, "r", EX, 0);
+	(void)rig_lock(r, 1, B, "r", EX, 0);
+	rig_stop(r, true);
+	rig_pass(r, 60000);
+	expect_about(waits_of(r).oldest_ms, 60000);
+	rig_stop(r, false);
+	expect_about(waits_of(r).oldest_ms, 60000);
+}
+
+/* How long a lost member has been lost, until it is known to be fenced. */
+static void a_lost_member_is_named_until_it_is_fenced(void **state)
+{
+	struct rig *r = rig_new(3, NULL);
+
+	(void)state;
+	rig_open(r, 1, A, "s", 100);
+	assert_int_equal(node_space_create(r->hosts[3].node, "s", NULL), 0);
+	rig_settle(r);
+	assert_int_equal(waits_of(r).lost_nodeid, 0);
+	rig_crash(r, 3);
+	rig_pass(r, 7000);
+	assert_int_equal(waits_of(r).lost_nodeid, 3);
+	expect_about(waits_of(r).lost_ms, 7000);
+	assert_int_equal(node_fence_ack(r->hosts[1].node, 3), 0);
+	rig_pass(r, NODE_TICK_MS);
+	assert_int_equal(waits_of(r).lost_nodeid, 0);
+	(void)rig_free(r);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -449,6 +533,9 @@ int main(void)
 		TEST(libdlm_sessions_start_no_search),
 		TEST(the_latest_op_decides_the_transaction),
 		TEST(who_waits_long_is_warned_of),
+		TEST(waits_are_counted_by_how_long_they_took),
+		TEST(waits_go_on_while_the_lockspace_is_stopped),
+		cmocka_unit_test(a_lost_member_is_named_until_it_is_fenced),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
