@@ -377,6 +377,7 @@ static void leave(struct daemon *d, bool force)
 	if (rc != 0) {
 		qb_log(LOG_ERR, "not stopping: lockspace \"%s\" is in use on this node", space);
 		ipc_server_users_log(d->ipc);
+		node_stop_tell(d->node);
 		d->stopping = DAEMON_RUNNING;
 		daemon_pump(d);
 		return;
@@ -412,8 +413,8 @@ void daemon_stop(struct daemon *d, bool force)
 		leave(d, false);
 		return;
 	}
-	qb_log(LOG_WARNING, "asked to stop by force: killing the processes of all sessions first");
+	qb_log(LOG_WARNING, "asked to stop by force: killing the processes of sessions that hold locks first");
 	d->stopping = DAEMON_STOP_KILLING;
-	ipc_server_kill_all(d->ipc);
+	ipc_server_stop(d->ipc);
 	daemon_stop_continue(d);
 }

@@ -109,7 +109,8 @@ void daemon_dirty(struct daemon *d);
 void daemon_pump(struct daemon *d);
 
 /* R-MEM-7. Refuses (logging who is in the way) or begins to stop; the loop ends when the node has
- * left. With @force the processes of all sessions are killed first (R-PROC-7). */
+ * left. Who is in the way is told by blocking notifications (node_stop_tell()). With @force sessions that hold
+ * nothing are lost, and the processes of the others are killed first (R-PROC-7). */
 void daemon_stop(struct daemon *d, bool force);
 /* Called by the killer's users when nothing is left to kill. */
 void daemon_stop_continue(struct daemon *d);

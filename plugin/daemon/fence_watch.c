@@ -11,6 +11,11 @@
  * reports both as done; what is first seen while another fencing of the same node goes on is therefore as
  * old as that one. A fencer that has just started may not have the others' history yet: no mark is set
  * before it has (or had time to).
+ *
+ * In maintenance mode Pacemaker fences nobody by itself, as administrators stop Corosync then who do not want
+ * to have machines restarted; so it is not asked to, either. Waiting is always safe. The daemon hears that
+ * the request has failed, and asks again if somebody still has to be fenced: a request that was kept here
+ * would hit a node that is back meanwhile.
  */
 #include "config.h"
 
@@ -31,6 +36,8 @@
 #define SETTLE_MS 3000 /* for a fencer to learn the others' history */
 #define LOOK_MS 1000
 #define HISTORY_TIMEOUT_S 10
+#define MAINTENANCE_LOOK_MS 3000
+#define MAINTENANCE_LOOKS 10 /* then the daemon, told at once the first time, is told again */
 #define HUMAN "a human" /* the executioner of stonith_admin --confirm */
 
 /* One fencing, going on or over. */
@@ -59,6 +66,7 @@ struct watch {
 	guint look_source;
 	bool told;         /* that nobody answers */
 	GHashTable *requests; /* guint64 tokens that have no answer yet */
+	GHashTable *unasked;  /* names of nodes whose last request met maintenance mode */
 	GString *in;
 };
 
@@ -383,6 +391,80 @@ static gboolean try_connect(void *arg)
 	return G_SOURCE_REMOVE;
 }
 
+/* --- maintenance mode -------------------------------------------------------------------- */
+
+/* A request that is not made; the daemon is told so when that mode ends, or after some time. */
+struct unasked {
+	guint64 number;
+	char *name;
+	unsigned int looks;
+};
+
+/* As crm_attribute prints it, of the cluster or of a node. What cannot be found out is taken for no. */
+static bool attribute_is_true(const char *scope, const char *scope_value, const char *name)
+{
+	const char *argv[] = { "timeout", "5",	"crm_attribute", scope,	  scope_value, "--name", name,
+			       "-G",	  "-q", "-d",		 "false", NULL };
+	const char *const yes[] = { "true", "on", "yes", "y", "1", NULL };
+	char *out = NULL;
+	bool is = false;
+
+	if (g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL,
+			 NULL, NULL, &out, NULL, NULL, NULL) && out) {
+		char *word = g_ascii_strdown(g_strstrip(out), -1);
+
+		is = g_strv_contains(yes, word);
+		g_free(word);
+	}
+	g_free(out);
+	return is;
+}
+
+static bool in_maintenance(const char *node)
+{
+	return attribute_is_true("--type", "crm_config", "maintenance-mode") ||
+	       attribute_is_true("--node", node, "maintenance");
+}
+
+static void unasked_answer(struct unasked *u)
+{
+	tell("answer\t%" G_GUINT64_FORMAT "\tPacemaker is in maintenance mode, and is not asked before that ends\n",
+	     u->number);
+	g_free(u->name);
+	g_free(u);
+}
+
+static gboolean unasked_look(void *arg)
+{
+	struct unasked *u = arg;
+
+	if (++u->looks < MAINTENANCE_LOOKS && in_maintenance(u->name)) {
+		return G_SOURCE_CONTINUE;
+	}
+	unasked_answer(u);
+	return G_SOURCE_REMOVE;
+}
+
+/* Does maintenance mode forbid it? Then it will be answered. */
+static bool forbidden(guint64 number, const char *name)
+{
+	struct unasked *u;
+
+	if (!in_maintenance(name)) {
+		g_hash_table_remove(watch.unasked, name);
+		return false;
+	}
+	u = g_new0(struct unasked, 1);
+	u->number = number;
+	u->name = g_strdup(name);
+	if (g_hash_table_add(watch.unasked, g_strdup(name))) {
+		unasked_answer(u);
+	} else {
+		g_timeout_add(MAINTENANCE_LOOK_MS, unasked_look, u);
+	}
+	return true;
+}
+
 /* --- requests ---------------------------------------------------------------------------- */
 
 static void fenced(stonith_t *st, stonith_callback_data_t *data)
@@ -405,6 +487,9 @@ static void fence(guint64 number, const char *name, const char *action, int time
 	int call = -ENOTCONN;
 	guint64 *token;
 
+	if (watch.connected && forbidden(number, name)) {
+		return;
+	}
 	if (watch.connected) {
 		call = watch.st->cmds->fence(watch.st, st_opt_none, name, action, timeout_s, 0);
 	}
@@ -465,6 +550,7 @@ int main(int argc, char **argv)
 	watch.ops = g_ptr_array_new_with_free_func(op_free);
 	watch.busy = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	watch.requests = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+	watch.unasked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	watch.in = g_string_new(NULL);
 	watch.st = stonith_api_new();
 	if (!watch.st) {

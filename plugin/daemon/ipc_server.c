@@ -217,6 +217,20 @@ static void session_end(struct session *session)
 	daemon_stop_continue(d);
 }
 
+/* Nothing of it is left at the node, and no successor has to wait for its processes. */
+static void session_unbind(struct session *session)
+{
+	struct daemon *d = session->server->daemon;
+
+	if (session->bound) {
+		note_remove(session);
+	}
+	if (d->node) {
+		node_session_close(d->node, session->conn);
+		daemon_dirty(d);
+	}
+}
+
 /* libqb shuts the socket down when it closes a connection, so a hang-up alone says nothing about the
  * other end; a closed socket has no inode. */
 static bool peer_is_gone(const struct session *session)
@@ -781,7 +795,6 @@ static void close_process(struct session *session, const void *body, size_t size
 			  struct ipc_result *result)
 {
 	struct cursor in = cursor_make(body, size);
-	struct daemon *d = session->server->daemon;
 
 	if (ipc_tag_decode(&in, &result->tag) != 0 || !cursor_end(&in)) {
 		result->error = EBADMSG;
@@ -789,13 +802,7 @@ static void close_process(struct session *session, const void *body, size_t size
 		   session->answer_missing > 0) {
 		result->error = ENOTCONN;
 	} else {
-		if (session->bound) {
-			note_remove(session);
-		}
-		if (d->node) {
-			node_session_close(d->node, session->conn);
-			daemon_dirty(d);
-		}
+		session_unbind(session);
 		session->state = SESSION_LOST;
 	}
 }
@@ -1159,13 +1166,22 @@ void ipc_server_users_log(const struct ipc_server *s)
 	}
 }
 
-void ipc_server_kill_all(struct ipc_server *s)
+void ipc_server_stop(struct ipc_server *s)
 {
+	const struct node *node = s->daemon->node;
+
 	list_for_each (pos, &s->sessions) {
 		struct session *session = list_entry(pos, struct session, link);
 
-		if (session->bound) {
+		if (!session->bound) {
+			continue;
+		}
+		/* An adoption under way may yet turn out to have been a success. */
+		if (session->answer_missing > 0 || !node || node_session_holds(node, session->conn)) {
 			session_kill(session);
+		} else if (!session->killing) {
+			session_unbind(session);
+			lost_push(session, ENOTCONN);
 		}
 	}
 }

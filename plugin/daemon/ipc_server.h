@@ -41,8 +41,9 @@ bool ipc_server_closing(const struct ipc_server *s, const char *space);
 /* Connections that are open, and those of them that are bound to a lockspace. */
 size_t ipc_server_bound_count(const struct ipc_server *s);
 void ipc_server_users_log(const struct ipc_server *s);
-/* SIGKILL for the processes of all bound sessions; daemon_stop_continue() as they go. */
-void ipc_server_kill_all(struct ipc_server *s);
+/* The daemon goes. Sessions that hold nothing are lost, the processes of the others get SIGKILL;
+ * daemon_stop_continue() as they go. */
+void ipc_server_stop(struct ipc_server *s);
 
 /* --- shared with the administration service ---------------------------------------------- */
 

@@ -138,6 +138,7 @@ struct engine_lock_info {
 	uint8_t name_len;
 	uint8_t name[LOCKSTEP_NAME_MAX];
 	bool lost;        /* owner is a lost member (R-REC-4) */
+	bool has_bast;    /* it has a routine for blocking notifications (R-BAST-7) */
 };
 
 /* Fills *ret and returns true when that lock exists. */

@@ -35,6 +35,7 @@ void lock_info_fill(const struct lock *lock, struct engine_lock_info *ret)
 	ret->name_len = lock->resource->name_len;
 	memcpy(ret->name, lock->resource->name, lock->resource->name_len);
 	ret->lost = s->member->lost;
+	ret->has_bast = lock->attr & ENGINE_ATTR_HAS_BAST;
 }
 
 bool engine_lock_find(const struct engine *e, uint32_t nodeid, uint64_t incarnation, uint32_t lkid,

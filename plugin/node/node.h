@@ -320,6 +320,11 @@ void node_reserved(struct node *n, uint64_t reserved);
  * leaves all. When node_idle() becomes true the daemon may exit. */
 int node_stop(struct node *n, bool force, char *ret_space);
 bool node_idle(const struct node *n);
+/* This node is to be left: every lock of a session here that is more than NL and has a routine for blocking
+ * notifications gets one, as if somebody waited for EX. To be called when node_stop() has refused. */
+void node_stop_tell(struct node *n);
+/* Does that session hold a granted lock, or may its processes believe so? */
+bool node_session_holds(const struct node *n, node_conn conn);
 
 /* The trace of that lockspace is to go on in a new file (with a snapshot), or records were lost. */
 void node_trace_restart(struct node *n, const char *space);

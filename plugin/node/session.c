@@ -538,6 +538,61 @@ void session_settled(struct session *session)
 	}
 }
 
+bool node_session_holds(const struct node *n, node_conn conn)
+{
+	const struct session *session = session_by_conn(n, conn);
+	const struct space *s = session ? session->space : NULL;
+	size_t granted = 0;
+
+	if (session && session->holding) {
+		return true;
+	}
+	if (s && s->engine && session->active) {
+		(void)engine_session_locks(s->engine, n->config.nodeid, s->incarnation, session->number,
+					   &granted);
+	}
+	return granted > 0;
+}
+
+static void stop_tell(struct session *session)
+{
+	const struct space *s = session->space;
+
+	list_for_each(item, &session->locks) {
+		struct local_lock *l = list_entry(item, struct local_lock, item);
+		struct engine_lock_info info;
+
+		if (!engine_lock_find(s->engine, s->node->config.nodeid, s->incarnation, l->lkid, &info) ||
+		    info.granted <= LOCKSTEP_LOCK_NL || !info.has_bast) {
+			continue;
+		}
+		struct callback *c = session_callback_add(session, CALLBACK_BAST, 0);
+
+		c->lkid = l->lkid;
+		c->mode = LOCKSTEP_LOCK_EX;
+		c->lock = l;
+		l->callbacks++;
+	}
+}
+
+void node_stop_tell(struct node *n)
+{
+	list_for_each(item, &n->spaces) {
+		struct space *s = list_entry(item, struct space, item);
+
+		if (!s->engine || s->lost) {
+			continue;
+		}
+		list_for_each(session_item, &s->sessions) {
+			struct session *session = list_entry(session_item, struct session, item);
+
+			if (session->active && !session->holding) {
+				stop_tell(session);
+			}
+		}
+	}
+}
+
 /* --- what comes back -------------------------------------------------------------------- */
 
 void session_op_applied(struct space *s, const struct engine_op *op)

@@ -287,6 +287,86 @@ static void forced_stop_kills_clients_and_heirs_first(void **state)
 	assert_true(kill(heir, 0) != 0 || rig_logged(r, "killed process"));
 }
 
+static void note_mode(void *arg, int mode)
+{
+	*(int *)arg = mode;
+}
+
+static void note_error(void *arg, int error)
+{
+	*(int *)arg = error;
+}
+
+/* Until *@what is not @was any more. */
+static void dispatch_while(struct lockstep_session *s, const int *what, int was)
+{
+	struct pollfd p = { .fd = lockstep_session_fd(s), .events = POLLIN };
+
+	while (*what == was) {
+		assert_int_equal(poll(&p, 1, RIG_PATIENCE_MS), 1);
+		(void)lockstep_dispatch(s);
+	}
+}
+
+/* R-MEM-7: it is refused, and who is in the way hears that the lock is wanted: here by nobody else. */
+static void stop_that_is_refused_is_told_to_holders(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_session *s;
+	struct lockstep_lksb held = { 0 };
+	struct lockstep_lksb null = { 0 };
+	int held_mode = -1;
+	int null_mode = -1;
+	int status;
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	assert_int_equal(lockstep_lock_wait(s, LOCKSTEP_LOCK_NL, &null, 0, "x", 1, &null_mode, note_mode, -1), 0);
+	assert_int_equal(lockstep_lock_wait(s, LOCKSTEP_LOCK_PR, &held, 0, "x", 1, &held_mode, note_mode, -1), 0);
+	rig_signal(r, SIGTERM);
+	dispatch_while(s, &held_mode, -1);
+	assert_int_equal(held_mode, LOCKSTEP_LOCK_EX);
+	assert_int_equal(null_mode, -1);
+	assert_true(rig_alive(r));
+	lockstep_close(s);
+	rig_signal(r, SIGTERM);
+	status = rig_wait(r);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+/* Only who may believe in a lock has to die for a stop; this process waits for one, and lives to see the end. */
+static void forced_stop_leaves_who_holds_nothing_alive(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_session *idle;
+	struct lockstep_session *waiting;
+	struct lockstep_lksb lksb = { 0 };
+	pid_t client = client_start(r, "held", NULL);
+	int idle_lost = 0;
+	int waiting_lost = 0;
+	int status;
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &idle), 0);
+	assert_int_equal(lockstep_open("default", 0, &r->options, &waiting), 0);
+	assert_int_equal(lockstep_lost_set(idle, &idle_lost, note_error), 0);
+	assert_int_equal(lockstep_lost_set(waiting, &waiting_lost, note_error), 0);
+	assert_int_equal(lockstep_lock(waiting, LOCKSTEP_LOCK_EX, &lksb, 0, "held", 4, NULL,
+				       (lockstep_ast_fn)(uintptr_t)abort, NULL), 0);
+	rig_signal(r, SIGQUIT);
+	assert_true(client_killed(client));
+	dispatch_while(idle, &idle_lost, 0);
+	dispatch_while(waiting, &waiting_lost, 0);
+	assert_int_equal(idle_lost, ENOTCONN);
+	assert_int_equal(waiting_lost, ENOTCONN);
+	status = rig_wait(r);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	/* Nobody is left for the next one to wait for. */
+	rig_start(r);
+	assert_true(rig_state_reached(r, "ok"));
+	assert_true(lock_is_free(r, "held"));
+	lockstep_close(idle);
+	lockstep_close(waiting);
+}
+
 /* --- a dead daemon's clients (R-MEM-6) ---------------------------------------------------- */
 
 static void successor_waits_for_clients_of_the_dead(void **state)
@@ -736,6 +816,8 @@ int main(void)
 		DAEMON_TEST(lock_stays_while_an_heir_has_the_connection),
 		DAEMON_TEST(stop_is_refused_while_a_session_is_open),
 		DAEMON_TEST(forced_stop_kills_clients_and_heirs_first),
+		DAEMON_TEST(stop_that_is_refused_is_told_to_holders),
+		DAEMON_TEST(forced_stop_leaves_who_holds_nothing_alive),
 		DAEMON_TEST(successor_waits_for_clients_of_the_dead),
 		DAEMON_TEST(successor_kills_clients_of_the_dead),
 		DAEMON_TEST(garbage_does_not_end_the_daemon),
