@@ -67,6 +67,13 @@ static void text_print(uint32_t pid, const char *comm, const char *space,
 	histogram_print(c);
 }
 
+static struct json_object *escaped(const char *text)
+{
+	char out[4 * LOCKSTEP_SPACE_MAX + 4]; /* the longest of the three */
+
+	return json_object_new_string(bytes_escape(text, strlen(text), true, out));
+}
+
 static struct json_object *class_json(uint32_t pid, const char *comm, const char *space,
 				      const struct lockstep_timing_class *c)
 {
@@ -75,9 +82,9 @@ static struct json_object *class_json(uint32_t pid, const char *comm, const char
 	struct json_object *histogram = json_object_new_array();
 
 	json_put(o, "pid", json_object_new_uint64(pid));
-	json_put(o, "comm", json_object_new_string(comm));
-	json_put(o, "lockspace", json_object_new_string(space));
-	json_put(o, "class", json_object_new_string(c->name));
+	json_put(o, "comm", escaped(comm));
+	json_put(o, "lockspace", escaped(space));
+	json_put(o, "class", escaped(c->name));
 	json_put(o, "srtt_ns", json_object_new_int64(t->srtt));
 	json_put(o, "srttvar_ns", json_object_new_int64(t->srttvar));
 	json_put(o, "srttb_ns", json_object_new_int64(t->srttb));

@@ -203,7 +203,7 @@ int lockstep_deadlock_cancel(struct lockstep_session *s, uint32_t lkid);
  *
  * With @pid that of the program itself and @nodeid of this node: all locks of this session are given
  * up, without callbacks, and callbacks that have not run are discarded; the session goes on. Does not
- * wait. -ENOBUFS that node is no member. As dlm_ls_purge().
+ * wait. -ENOBUFS that node is no member; -EAGAIN as lockstep_lock(). As dlm_ls_purge().
  */
 int lockstep_purge(struct lockstep_session *s, uint32_t nodeid, uint32_t pid);
 

@@ -13,6 +13,7 @@
 #include <lockstep/lockstep.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/name.h"
 #include "lib/client/private.h"
 #include "lib/client/transport.h"
 #include "lib/ipc/ipc.h"
@@ -165,7 +166,7 @@ static int list_call(struct lockstep_admin *a, int32_t id, struct ipc_query *que
 
 static int space_set(struct ipc_query *query, const char *space)
 {
-	if (!space_name_valid(space)) {
+	if (!base_name_valid(space, LOCKSTEP_SPACE_MAX)) {
 		return -EINVAL;
 	}
 	memcpy(query->space, space, strlen(space));

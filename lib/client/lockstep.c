@@ -15,6 +15,7 @@
 
 #include "lib/base/assert.h"
 #include "lib/base/buf.h"
+#include "lib/base/name.h"
 #include "lib/client/private.h"
 #include "lib/client/session.h"
 #include "lib/client/transport.h"
@@ -42,20 +43,6 @@ struct lockstep_session {
 int options_timeout_ms(const struct lockstep_options *options)
 {
 	return options && options->timeout_ms ? options->timeout_ms : OPEN_TIMEOUT_MS;
-}
-
-bool space_name_valid(const char *space)
-{
-	size_t length = space ? strnlen(space, LOCKSTEP_SPACE_MAX + 1) : 0;
-
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)space[i];
-
-		if (c < 0x20 || c == 0x7f || c == '/') {
-			return false;
-		}
-	}
-	return length >= 1 && length <= LOCKSTEP_SPACE_MAX;
 }
 
 bool options_valid(const struct lockstep_options *o)
@@ -188,7 +175,7 @@ int client_open(const char *space, unsigned int flags, const struct lockstep_opt
 	int64_t deadline = transport_deadline(options_timeout_ms(options));
 	uint16_t lvb_len = 0;
 
-	if (!ret || !space_name_valid(space) || (flags & ~LOCKSTEP_OPEN_CREATE) != 0 ||
+	if (!ret || !base_name_valid(space, LOCKSTEP_SPACE_MAX) || (flags & ~LOCKSTEP_OPEN_CREATE) != 0 ||
 	    !options_valid(options)) {
 		return -EINVAL;
 	}

@@ -26,8 +26,6 @@ int options_timeout_ms(const struct lockstep_options *options);
 bool options_valid(const struct lockstep_options *options);
 /* What they say of a lockspace. */
 void options_open(const struct lockstep_options *options, struct ipc_open *open);
-/* 1..LOCKSTEP_SPACE_MAX bytes without '/' or control bytes. */
-bool space_name_valid(const char *space);
 
 /* lockstep_open() of a session with enum engine_personality @personality (R-PROC-6). */
 int client_open(const char *space, unsigned int flags, const struct lockstep_options *options,

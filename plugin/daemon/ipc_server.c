@@ -28,6 +28,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/buf.h"
 #include "lib/base/list.h"
+#include "lib/base/name.h"
 #include "lib/ipc/ipc.h"
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/daemon.h"
@@ -133,7 +134,7 @@ struct node_attributes ipc_open_attributes(const struct ipc_open *open)
 
 int ipc_space_check(const struct daemon *d, const struct ipc_open *open, bool again)
 {
-	if (!spaces_name_valid(open->space) || open->lvb_len % 8 != 0) {
+	if (!base_name_valid(open->space, LOCKSTEP_SPACE_MAX) || open->lvb_len % 8 != 0) {
 		return EINVAL;
 	}
 	if (open->cluster[0]) {
@@ -606,6 +607,16 @@ static int session_open(struct session *session)
 	return node_open_session(session);
 }
 
+/* A program names itself as it likes, and the log is read on terminals, line by line. */
+static void comm_clean(char *comm)
+{
+	for (; *comm; comm++) {
+		unsigned char c = (unsigned char)*comm;
+
+		*comm = c < 0x20 || c >= 0x7f ? '?' : *comm;
+	}
+}
+
 static void open_process(struct session *session, const void *body, size_t size,
 			 struct ipc_result *result)
 {
@@ -621,6 +632,7 @@ static void open_process(struct session *session, const void *body, size_t size,
 	} else if (session->state != SESSION_CONNECTED) {
 		result->error = EISCONN;
 	} else {
+		comm_clean(open.comm);
 		session->open = open;
 		result->error = (uint32_t)session_open(session);
 		result->value = session->lvb_len;

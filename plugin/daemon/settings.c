@@ -14,6 +14,7 @@
 #include <lockstep/lockstep_types.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/name.h"
 #include "plugin/daemon/settings.h"
 #include "plugin/node/wire.h"
 
@@ -253,20 +254,6 @@ static void scan(const char *path, const char *content, struct lines *lines, GSt
 	g_strfreev(all);
 }
 
-static bool space_name_valid(const char *name)
-{
-	if (strlen(name) > LOCKSTEP_SPACE_MAX || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0) {
-		return false;
-	}
-	for (const unsigned char *c = (const unsigned char *)name; *c != '\0'; c++) {
-		if (*c == '/' || *c < 0x20 || *c == 0x7f) {
-			return false;
-		}
-	}
-	return name[0] != '\0';
-}
-
 /* R-LS-1 for each; none is allowed. Returns a sentence about what is wrong. */
 static char *spaces_set(char ***field, const char *value)
 {
@@ -278,8 +265,8 @@ static char *spaces_set(char ***field, const char *value)
 		if (words[i][0] == '\0') {
 			continue;
 		}
-		if (!wrong && !space_name_valid(words[i])) {
-			wrong = g_strdup_printf("'%s' is no lockspace name (1 to 64 bytes, no '/')",
+		if (!wrong && !base_name_valid(words[i], LOCKSTEP_SPACE_MAX)) {
+			wrong = g_strdup_printf("'%s' is no lockspace name (1 to 64 bytes of UTF-8, no '/', no control characters)",
 						words[i]);
 		}
 		for (guint j = 0; !wrong && j < list->len; j++) {

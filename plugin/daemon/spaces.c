@@ -9,6 +9,7 @@
 
 #include "lib/base/assert.h"
 #include "lib/base/list.h"
+#include "lib/base/name.h"
 #include "lib/base/text.h"
 #include "plugin/daemon/dlm_tree.h"
 #include "plugin/daemon/log.h"
@@ -58,24 +59,6 @@ struct spaces *spaces_free(struct spaces *s)
 		free(s);
 	}
 	return NULL;
-}
-
-bool spaces_name_valid(const char *name)
-{
-	size_t length = strnlen(name, LOCKSTEP_SPACE_MAX + 1);
-
-	if (length == 0 || length > LOCKSTEP_SPACE_MAX || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0) {
-		return false;
-	}
-	for (size_t i = 0; i < length; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		if (c == '/' || c < 0x20 || c == 0x7f) {
-			return false;
-		}
-	}
-	return true;
 }
 
 static struct space *find(const struct spaces *s, const char *name)
@@ -136,7 +119,7 @@ int spaces_create(struct spaces *s, struct node *n, const char *name,
 	int rc;
 
 	want = want ? want : &nothing;
-	if (!spaces_name_valid(name) || want->lvb_len > LOCKSTEP_LVB_MAX ||
+	if (!base_name_valid(name, LOCKSTEP_SPACE_MAX) || want->lvb_len > LOCKSTEP_LVB_MAX ||
 	    want->lvb_len % 8 != 0) {
 		return EINVAL;
 	}

@@ -18,9 +18,6 @@ struct spaces;
 struct spaces *spaces_new(void);
 struct spaces *spaces_free(struct spaces *s);
 
-/* R-LS-1, and printable by anybody. */
-bool spaces_name_valid(const char *name);
-
 /* As node_space_create(), @want NULL too. @mode 0: 0660. Owner and mode are those of the first. @n may be NULL: it is
  * joined when there is a node. */
 int spaces_create(struct spaces *s, struct node *n, const char *name,

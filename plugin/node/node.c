@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/assert.h"
+#include "lib/base/name.h"
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
@@ -377,24 +378,6 @@ void node_session_killed(struct node *n, node_conn conn)
 
 /* --- administration --------------------------------------------------------------------- */
 
-static bool space_name_valid(const char *name)
-{
-	size_t size = strlen(name);
-
-	if (size == 0 || size > LOCKSTEP_SPACE_MAX || strcmp(name, ".") == 0 ||
-	    strcmp(name, "..") == 0) {
-		return false;
-	}
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)name[i];
-
-		if (c == '/' || c < 0x20 || c == 0x7f) {
-			return false;
-		}
-	}
-	return true;
-}
-
 bool node_attributes_valid(const struct node_attributes *a)
 {
 	return a->xid_scope <= 1 && a->personality <= ENGINE_PERSONALITY_LIBDLM &&
@@ -434,7 +417,7 @@ int node_space_create(struct node *n, const char *space, const struct node_attri
 	static const struct node_attributes nothing = { .lvb_len = 0 };
 
 	want = want ? want : &nothing;
-	if (!space_name_valid(space) || !node_attributes_valid(want)) {
+	if (!base_name_valid(space, LOCKSTEP_SPACE_MAX) || !node_attributes_valid(want)) {
 		return EINVAL;
 	}
 	struct space *s = node_space_find(n, space);

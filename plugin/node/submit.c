@@ -80,6 +80,11 @@ static bool events_quota_reached(const struct session *session)
 	       session->space->node->config.session_events_max;
 }
 
+static int outbox_room(const struct space *s)
+{
+	return s->outbox_count >= s->node->config.outbox_ops_max ? EAGAIN : 0;
+}
+
 /* The last rows: what a request or conversion needs room for. EAGAIN of R-ERR-4 comes
  * after them, since it asks to try the same once more. */
 static int request_room(const struct session *session, bool new_lock)
@@ -92,7 +97,7 @@ static int request_room(const struct session *session, bool new_lock)
 		session->space->node->counters[COUNTER_QUOTA_REFUSALS]++;
 		return ENOMEM;
 	}
-	return session->space->outbox_count >= config->outbox_ops_max ? EAGAIN : 0;
+	return outbox_room(session->space);
 }
 
 static int submit_lock(struct session *session, const struct node_submit *submit,
@@ -285,6 +290,10 @@ static int submit_purge(struct session *session, const struct node_submit *submi
 	if (submit->purge_nodeid != 0 &&
 	    !node_is_member(session->space, submit->purge_nodeid)) {
 		return ENOBUFS;
+	}
+	/* No lock or reply bounds how many there are. */
+	if (outbox_room(session->space)) {
+		return EAGAIN;
 	}
 	order(session, &op);
 	if (purge_is_own(session, submit->purge_nodeid, submit->purge_pid)) {

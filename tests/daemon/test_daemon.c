@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -226,7 +227,22 @@ static void lockspaces_are_created_and_released(void **state)
 	assert_int_equal(lockstep_admin_space_release(admin, "other", 2), 0);
 	assert_int_equal(lockstep_admin_space_release(admin, "nowhere", 0), -ENOENT);
 	assert_int_equal(lockstep_admin_space_create(admin, "..", 0, 0), -EINVAL);
+	assert_int_equal(lockstep_admin_space_create(admin, "\xff", 0, 0), -EINVAL); /* R-LS-1 */
 	lockstep_admin_close(admin);
+}
+
+/* The log is read line by line, on terminals. */
+static void what_a_program_calls_itself_stays_in_its_line(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_session *s;
+
+	assert_int_equal(prctl(PR_SET_NAME, "e\x1b[2J\n\x9bvil"), 0);
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	assert_int_equal(lockstep_purge(s, 0, 4711), 0);
+	assert_true(rig_logged(r, "e?[2J??vil, pid"));
+	lockstep_close(s);
+	assert_int_equal(prctl(PR_SET_NAME, "test_daemon"), 0);
 }
 
 static void killed_client_frees_its_lock(void **state)
@@ -812,6 +828,7 @@ int main(void)
 		DAEMON_TEST(listings_show_holder_waiter_and_blocker),
 		DAEMON_TEST(many_locks_are_listed_in_pages),
 		DAEMON_TEST(lockspaces_are_created_and_released),
+		DAEMON_TEST(what_a_program_calls_itself_stays_in_its_line),
 		DAEMON_TEST(killed_client_frees_its_lock),
 		DAEMON_TEST(lock_stays_while_an_heir_has_the_connection),
 		DAEMON_TEST(stop_is_refused_while_a_session_is_open),

@@ -22,6 +22,16 @@ says "with its requests" '^  requests [1-9][0-9]*, queued now 0$'
 says "and a histogram" '^  < +[0-9]+ us +[0-9]+ #+$'
 status "as JSON" 0 lockstep stats --timing --json
 says "too" '"class": *"job"'
+odd=$tmp/$(printf 'o\377')
+ln -s "$(cd "$top_builddir" && pwd)/.libs/lockstep" "$odd"
+start odd env LD_LIBRARY_PATH="$top_builddir/.libs" LOCKSTEP_TIMING=1 "$odd" run odd/7 -- sleep 1000
+odd() {
+	lockstep stats --timing --json >"$tmp/odd.json" && grep -aq '"comm": *"o\\\\xff"' "$tmp/odd.json"
+}
+ok "also a program whose name is no text" within odd
+ok "so that it is JSON" iconv -f UTF-8 -t UTF-8 "$tmp/odd.json"
+signal KILL odd
+within ended odd
 signal KILL timed
 within ended timed
 pid=$(sed -n 's/.*pid \([0-9]*\).*/\1/p' "$tmp/timing" | head -n 1)

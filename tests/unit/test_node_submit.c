@@ -242,8 +242,11 @@ static void a_full_outbox_pushes_requests_back(void **state)
 	assert_int_equal(convert(r, A, lkid, NL, 0), EAGAIN);
 	assert_int_equal(submit(r, A, (struct rig_op){ .type = ENGINE_OP_ADOPT, .name = "x" }),
 			 EAGAIN);
+	/* A purge would be one more each time, for ever. */
+	assert_int_equal(submit(r, A, (struct rig_op){ .type = ENGINE_OP_PURGE }), EAGAIN);
 	assert_int_equal(unlock(r, A, lkid, 0), 0);
 	rig_hold(r, false);
+	assert_int_equal(submit(r, A, (struct rig_op){ .type = ENGINE_OP_PURGE }), 0);
 	assert_int_equal(rig_count(r, 1, NODE_ACTION_CAST, A), 3); /* r; one x; r's unlock */
 	assert_int_equal(submit(r, A, request), 0);
 	(void)rig_free(r);
