@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
@@ -78,6 +80,20 @@ static void target_on(int32_t target, int level, const char *format)
 	qb_log_ctl(target, QB_LOG_CONF_ENABLED, QB_TRUE);
 }
 
+/* Does stderr end in systemd's journal, as syslog does? See JOURNAL_STREAM in systemd.exec(5). */
+static bool stderr_is_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) != 0) {
+		return false;
+	}
+	snprintf(ours, sizeof(ours), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, ours) == 0;
+}
+
 int log_open(const struct settings *settings, bool foreground)
 {
 	int32_t ring;
@@ -90,7 +106,8 @@ int log_open(const struct settings *settings, bool foreground)
 				  LOG_DEBUG + 1);
 		target_on(QB_LOG_SYSLOG, QB_MIN(settings->log_level, LOG_DEBUG), NULL);
 	}
-	if (foreground) {
+	/* Every line once: syslog keeps the priority. */
+	if (foreground && !(settings->syslog && stderr_is_journal())) {
 		target_on(QB_LOG_STDERR, settings->log_level, "%T [%p] %b");
 	}
 	if (settings->log_file) {

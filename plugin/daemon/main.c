@@ -12,6 +12,7 @@
 #include <getopt.h>
 #include <glib.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +25,7 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "plugin/daemon/capability.h"
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
@@ -153,6 +155,17 @@ static int access_make(struct daemon *d)
 	    access_load(d->settings->access_file, &d->access, &errors) != 0) {
 		fprintf(stderr, "%s", errors);
 		g_free(errors);
+		return 1;
+	}
+	return 0;
+}
+
+/* A promise that could not be kept when it counts is not given. 0, or 1: it has been said what is wrong. */
+static int reboot_possible(const struct settings *settings)
+{
+	if (settings->on_lost == NODE_ON_LOST_REBOOT && !capability_has(CAP_SYS_BOOT)) {
+		fputs("lockstepd: on_lost = reboot needs the capability CAP_SYS_BOOT; see USER AND CAPABILITIES in lockstepd(8)\n",
+		      stderr);
 		return 1;
 	}
 	return 0;
@@ -410,6 +423,11 @@ int main(int argc, char **argv)
 		access_free(d.access);
 		settings_free(d.settings);
 		return rc;
+	}
+	if (reboot_possible(d.settings) != 0) {
+		access_free(d.access);
+		settings_free(d.settings);
+		return 1;
 	}
 	d.standalone = arg_standalone;
 	if (d.standalone) {

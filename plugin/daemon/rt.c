@@ -3,12 +3,14 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <syslog.h>
 
+#include "plugin/daemon/capability.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/rt.h"
 #include "plugin/daemon/settings.h"
@@ -28,10 +30,11 @@ void rt_apply(const struct settings *settings)
 		(void)setrlimit(RLIMIT_NOFILE, &limit);
 	}
 	if (settings->lock_memory) {
-		/* Under a limit later allocations would fail, which is worse than being paged out. */
+		/* Under a limit later allocations would fail, which is worse than being paged out. Who has
+		 * CAP_IPC_LOCK has none, whatever the number says that he may not be able to raise. */
 		limit.rlim_cur = RLIM_INFINITY;
 		limit.rlim_max = RLIM_INFINITY;
-		if (setrlimit(RLIMIT_MEMLOCK, &limit) != 0 ||
+		if ((setrlimit(RLIMIT_MEMLOCK, &limit) != 0 && !capability_has(CAP_IPC_LOCK)) ||
 		    mlockall(MCL_CURRENT | MCL_FUTURE) != 0) {
 			qb_log(LOG_WARNING, "cannot lock memory: %s; going on without (lock_memory = no silences this)", strerror(errno));
 		}

@@ -12,6 +12,7 @@
 #include "lib/base/name.h"
 #include "lib/base/text.h"
 #include "plugin/daemon/dlm_tree.h"
+#include "plugin/daemon/ipc_access.h"
 #include "plugin/daemon/log.h"
 #include "plugin/daemon/spaces.h"
 #include "plugin/node/node.h"
@@ -212,7 +213,8 @@ bool spaces_may_open(const struct spaces *s, const char *name, uid_t uid, gid_t 
 	if (uid == 0 || (space && space->uid == uid && (mode & 0600) == 0600)) {
 		return true;
 	}
-	if (space && space->gid == gid && (mode & 0060) == 0060) {
+	/* Most members of a group have another primary one. */
+	if (space && (mode & 0060) == 0060 && access_user_in_group(uid, gid, space->gid)) {
 		return true;
 	}
 	return (mode & 0006) == 0006;
