@@ -139,6 +139,12 @@ static void status_print(const struct lockstep_status *status, const struct spac
 		(void)printf(", cluster %s", status->cluster_name);
 	}
 	(void)printf(", up %" PRIu64 " s\n", status->uptime_ms / 1000);
+	/* A package leaves the daemon that runs alone. */
+	if (strcmp(status->version, lockstep_version()) != 0) {
+		(void)printf("version: lockstepd runs as %s, this command is %s; a daemon that was upgraded, too, is "
+			     "new from its next start on (UPGRADE in lockstepd(8))\n",
+			     status->version, lockstep_version());
+	}
 	if (status->standalone) {
 		(void)printf("cluster: none (standalone)\n");
 	} else {
