@@ -3,40 +3,12 @@
 #
 # Debian's packages: they build from the distributed tree, lintian has nothing to say, and on a machine of their own (this one's
 # file systems, all writes going elsewhere, with its own processes and network) they are installed, used, upgraded under a running
-# daemon, and purged without a trace.
+# daemon, and purged without a trace. That is done without systemd; t-units.sh follows, with it.
 #	tests/packages/t-packages.sh SOURCE_DIRECTORY	(as "make distdir" makes it)
 # Needs root; nothing on this machine changes.
 # shellcheck disable=SC2016,SC2317
 set -u
-export LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive
-
-test_count=0
-test_failed=0
-ok() { # WHAT COMMAND...
-	ok_what=$1
-	shift
-	test_count=$((test_count + 1))
-	if "$@" >"$tmp/ok.out" 2>&1; then
-		echo "ok $test_count - $ok_what"
-	else
-		echo "not ok $test_count - $ok_what"
-		tail -n 20 "$tmp/ok.out" | sed 's/^/# /'
-		test_failed=$((test_failed + 1))
-		return 1
-	fi
-}
-
-not() {
-	! "$@"
-}
-
-within() { # COMMAND...
-	within_end=$(($(date +%s) + 60))
-	until "$@"; do
-		[ "$(date +%s)" -le "$within_end" ] || return 1
-		sleep 0.1
-	done
-}
+here=$(dirname "$(realpath "$0")")
 
 skip_all() {
 	echo "1..0 # SKIP $*"
@@ -50,10 +22,11 @@ outside() { # SOURCE_DIRECTORY
 	for t in dpkg-buildpackage dh lintian unshare; do
 		command -v "$t" >/dev/null || skip_all "$t is not installed"
 	done
-	self=$(realpath "$0")
 	tmp=$(mktemp -d "${TMPDIR:-/var/tmp}/lockstep-packages.XXXXXX") || exit 1
 	trap 'rm -rf --one-file-system "$tmp"' EXIT
 	trap 'exit 130' INT TERM HUP
+	# shellcheck source=tests/packages/lib.sh
+	. "$here/lib.sh"
 	mkdir "$tmp/build"
 	cp -r "$1" "$tmp/build/source" && chmod -R u+w "$tmp/build/source" || exit 1
 
@@ -72,48 +45,32 @@ outside() { # SOURCE_DIRECTORY
 		ok "there is a package $p" test -e "$(echo "$p"_*.deb)"
 	done
 
-	# The next version, for the upgrade.
-	for deb in lockstep_*.deb liblockstep1_*.deb; do
-		name=${deb%%_*}
-		dpkg-deb -R "$deb" "$tmp/next" &&
-			sed -i -e 's/^Version: .*/&+next/' "$tmp/next/DEBIAN/control" &&
-			dpkg-deb -b "$tmp/next" "$tmp/next-$name.deb" >/dev/null && rm -rf "$tmp/next"
-	done
-
-	# It goes on counting where we stop.
-	mkdir "$tmp/root" "$tmp/layer"
-	cp "$self" "$tmp/build/self"
-	echo "$test_count $test_failed" >"$tmp/build/tally"
-	unshare --mount --pid --fork --kill-child --net --uts --ipc sh "$tmp/build/self" --machine "$tmp"
-	rc=$?
-	read -r test_count test_failed <"$tmp/build/tally"
+	next_version
+	mkdir "$tmp/root" "$tmp/layer" "$tmp/share"
+	ln "$tmp"/build/*.deb "$tmp/share/"
+	cp "$here/t-packages.sh" "$here/lib.sh" "$tmp/share/"
+	# It goes on counting where we stop, and so do those with systemd.
+	echo "$test_count $test_failed" >"$tmp/share/tally"
+	unshare --mount --pid --fork --kill-child --net --uts --ipc \
+		sh "$here/machine.sh" plain "$tmp" sh /mnt/t-packages.sh --inside || test_failed=$((test_failed + 1))
+	sh "$here/t-units.sh" "$tmp/share" || test_failed=$((test_failed + 1))
+	read -r test_count t <"$tmp/share/tally"
 	echo "1..$test_count"
-	[ "$rc" = 0 ] && [ "$test_failed" = 0 ] || exit 1
+	[ $((test_failed + t)) = 0 ] || exit 1
 	exit 0
 }
 
-# -------------------------------------------------- the machine: a root directory
-
-machine() { # TMP
-	tmp=$1
-	mount -n --make-rprivate / &&
-		mount -n -t tmpfs tmpfs "$tmp/layer" &&
-		mkdir "$tmp/layer/up" "$tmp/layer/work" &&
-		mount -n -t overlay overlay \
-			-o "lowerdir=/,upperdir=$tmp/layer/up,workdir=$tmp/layer/work" "$tmp/root" || exit 1
-	# The tree of the machine below, seen through the overlay, is an empty directory.
-	mkdir -p "$tmp/root/mnt" && mount -n --bind "$tmp/build" "$tmp/root/mnt" &&
-		mount -n -t proc proc "$tmp/root/proc" &&
-		mount -n --bind /dev "$tmp/root/dev" &&
-		mount -n -t tmpfs -o mode=1777 tmpfs "$tmp/root/dev/shm" &&
-		mount -n -t tmpfs -o mode=755 tmpfs "$tmp/root/run" &&
-		mount -n -t tmpfs -o mode=1777 tmpfs "$tmp/root/tmp" || exit 1
-	for deb in "$tmp"/next-*.deb; do
-		mv "$deb" "$tmp/build/"
+# For the upgrade: the same with another number, in the programs, too.
+next_version() {
+	for deb in lockstep_*.deb liblockstep1_*.deb; do
+		name=${deb%%_*}
+		version=$(dpkg-deb -f "$deb" Version)
+		dpkg-deb -R "$deb" "$tmp/next" || exit 1
+		sed -i -e 's/^Version: .*/&+next/' "$tmp/next/DEBIAN/control"
+		find "$tmp/next" -type f \( -name lockstepd -o -name lockstep -o -name 'liblockstep.so.*' \) -path '*/usr/*' \
+			-exec sed -i "s/\\<$(echo "$version" | sed 's/[.]/\\./g')\\>/${version%?}x/" {} +
+		dpkg-deb -b "$tmp/next" "$tmp/build/next-$name.deb" >/dev/null && rm -rf "$tmp/next"
 	done
-	hostname lonely
-	ip link set lo up
-	exec chroot "$tmp/root" sh /mnt/self --inside
 }
 
 # ------------------------------------------------------------------------- inside
@@ -177,6 +134,8 @@ agents_known() {
 
 inside() {
 	tmp=/tmp
+	# shellcheck source=tests/packages/lib.sh
+	. /mnt/lib.sh
 	read -r test_count test_failed </mnt/tally
 	cd /mnt || exit 1
 	# Nothing of this machine's services is to be started or stopped, whatever a package wants.
@@ -239,7 +198,6 @@ inside() {
 }
 
 case ${1:-} in
---machine) machine "$2" ;;
 --inside) inside ;;
 '')
 	echo "usage: $0 SOURCE_DIRECTORY" >&2
