@@ -21,19 +21,36 @@ daemon_pid=
 count=0
 failed=0
 
+started_kill() {
+	for cleanup_file in "$tmp"/*.pid; do
+		[ -e "$cleanup_file" ] || continue
+		kill -KILL "$(cat "$cleanup_file")" 2>/dev/null
+	done
+}
+
+# A test that is killed cannot clean up: its watcher does, as soon as it sees that.
+watcher_run() {
+	trap - EXIT INT TERM HUP
+	while kill -0 $$ 2>/dev/null; do
+		sleep 1
+	done
+	watched_pid=$(cat "$tmp/daemon.pid" 2>/dev/null)
+	started_kill
+	[ -z "$watched_pid" ] || rm -rf "/dev/shm/qb-$watched_pid-"* "/dev/shm/qb-lockstepd-$watched_pid-"*
+	rm -rf "$tmp"
+}
+
 # Invoked by the trap.
 # shellcheck disable=SC2317
 cleanup() {
 	cleanup_rc=$?
 	trap '' EXIT INT TERM HUP
+	kill -KILL "$watcher_pid" 2>/dev/null
 	if [ -n "$daemon_pid" ]; then
 		kill -KILL "$daemon_pid" 2>/dev/null
 		rm -rf "/dev/shm/qb-$daemon_pid-"* "/dev/shm/qb-lockstepd-$daemon_pid-"*
 	fi
-	for cleanup_file in "$tmp"/*.pid; do
-		[ -e "$cleanup_file" ] || continue
-		kill -KILL "$(cat "$cleanup_file")" 2>/dev/null
-	done
+	started_kill
 	wait
 	if [ "$cleanup_rc" != 0 ] && [ "$cleanup_rc" != 77 ] && [ -e "$tmp/daemon.log" ]; then
 		sed 's/^/# lockstepd: /' "$tmp/daemon.log" | tail -n 40
@@ -43,6 +60,8 @@ cleanup() {
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM HUP
+watcher_run </dev/null >/dev/null 2>&1 &
+watcher_pid=$!
 
 skip() {
 	echo "skipped: $*"

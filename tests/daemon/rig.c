@@ -31,6 +31,46 @@ static void step(void)
 	(void)poll(NULL, 0, STEP_MS);
 }
 
+/* What a test leaves behind that is killed: the folder, and the shared memory of its daemons, which end with it. */
+static void watcher_run(const char *dir, int fd)
+{
+	char command[256];
+	pid_t daemon;
+
+	setsid(); /* a signal for the test's group is not for it */
+	for (int i = STDIN_FILENO; i <= STDERR_FILENO; i++) {
+		close(i); /* nobody who reads the test's output is to wait for it */
+	}
+	while (read(fd, &daemon, sizeof(daemon)) == (ssize_t)sizeof(daemon)) {
+		/* Only the last one can be there still. */
+		snprintf(command, sizeof(command), "%ld", (long)daemon);
+		(void)setenv("daemon", command, 1);
+	}
+	snprintf(command, sizeof(command),
+		 "rm -rf /dev/shm/qb-$daemon-* /dev/shm/qb-lockstepd-$daemon-* %s", dir);
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	_exit(127);
+}
+
+static void watcher_start(struct rig *r)
+{
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) != 0) {
+		die("pipe");
+	}
+	r->watcher = fork();
+	if (r->watcher < 0) {
+		die("fork");
+	}
+	if (r->watcher == 0) {
+		close(fds[1]);
+		watcher_run(r->dir, fds[0]);
+	}
+	close(fds[0]);
+	r->watched_fd = fds[1];
+}
+
 static void path_in(const struct rig *r, char *path, size_t size, const char *name)
 {
 	snprintf(path, size, "%s/%s", r->dir, name);
@@ -74,6 +114,7 @@ void rig_init(struct rig *r, const char *more)
 	r->options.ipc_name = r->ipc_name;
 	r->options.timeout_ms = RIG_PATIENCE_MS;
 	rig_configure(r, more);
+	watcher_start(r);
 }
 
 static pid_t spawn(const struct rig *r, int stderr_fd, const char *const *arguments)
@@ -93,6 +134,7 @@ static pid_t spawn(const struct rig *r, int stderr_fd, const char *const *argume
 		die("fork");
 	}
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves nobody behind */
 		if (stderr_fd >= 0) {
 			dup2(stderr_fd, STDERR_FILENO);
 		}
@@ -126,6 +168,7 @@ void rig_start(struct rig *r)
 	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	r->daemon = spawn(r, fd, arguments);
 	close(fd);
+	(void)!write(r->watched_fd, &r->daemon, sizeof(r->daemon));
 	for (int i = 0; i < STEPS; i++) {
 		if (answers(r, &status)) {
 			return;
@@ -197,6 +240,9 @@ void rig_done(struct rig *r)
 		(void)!system(path);
 		r->daemon = 0;
 	}
+	kill(r->watcher, SIGKILL);
+	(void)waitpid(r->watcher, NULL, 0);
+	close(r->watched_fd);
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		path_in(r, path, sizeof(path), files[i]);
 		unlink(path);
@@ -270,6 +316,7 @@ pid_t client_start(const struct rig *r, const char *name, pid_t *ret_heir)
 {
 	struct lockstep_session *s;
 	struct lockstep_lksb lksb = { 0 };
+	pid_t test = getpid();
 	pid_t heir = 0;
 	int fds[2];
 	pid_t pid;
@@ -289,9 +336,11 @@ pid_t client_start(const struct rig *r, const char *name, pid_t *ret_heir)
 			_exit(1);
 		}
 		if (ret_heir && (heir = fork()) == 0) {
-			for (;;) {
-				pause();
+			/* It outlives its parent, and not the test. */
+			while (kill(test, 0) == 0) {
+				(void)poll(NULL, 0, 1000);
 			}
+			_exit(0);
 		}
 		(void)!write(fds[1], &heir, sizeof(heir));
 		for (;;) {

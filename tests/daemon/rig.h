@@ -19,6 +19,8 @@ struct rig {
 	char dir[64];
 	char ipc_name[48];
 	pid_t daemon; /* 0: none */
+	pid_t watcher; /* cleans up after a test that was killed */
+	int watched_fd; /* tells it the daemons; closed by the test's end */
 	struct lockstep_options options;
 };
 
