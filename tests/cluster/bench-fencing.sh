@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# How long after a fencing is known the waiter has the lock, with so many locks of the dead node; and the longest
-# stop of other locks while a fencing takes 30 s.  Not a test: prints figures.
+# How long after a fencing is known the waiter has the lock, with so many locks of the dead node or of another
+# one; and the longest stop of other locks while a fencing takes 30 s.  Not a test: prints figures as bench/ does.
 #	tests/cluster/bench-fencing.sh [COUNT...]      default 10 10000 1000000
 # shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
@@ -31,24 +31,37 @@ figure() { # NAME VARIANT MILLISECONDS
 	printf 'lockstep.%s\t%s\t1\t%s\t-\t%s\t-\n' "$1" "$2" "$(($3 * 1000))" "$(($3 * 1000))"
 }
 
-for count in "$@"; do
-	start holder n3 "$many" load "$count"
-	within said holder '^filled' || bail "the holder is not ready"
+# What node 3 held, waited for on node 1: from the word that node 3 was fenced to the grant.
+fenced_to_grant() { # VARIANT
 	start next n1 lockstep run load/1 -- sh -c 'date -u +"have %H:%M:%S.%N"'
-	within lock_listed n2 load/1 'waiting .* n1 '
+	within lock_listed n2 load/1 'waiting .* n1 ' load/1 || bail "nobody waits"
 	sb crash n3
 	within said next '^have' || bail "the waiter has not got the lock"
 	known=$(log_ms n1 'Pacemaker: (reboot|off) of node 3 .* done')
 	had=$(awk '/^have/ { split($2, t, ":"); printf "%.0f\n", (t[1] * 3600 + t[2] * 60 + t[3]) * 1000 }' "$tmp/next.out")
-	figure fenced_to_grant "locks$count" "$((had - known))"
+	figure fenced_to_grant "$1" "$((had - known))"
 	within all_up || bail "the node does not come back"
+}
+
+hold_many() { # KEY NODE NAME COUNT
+	start "$1" "$2" "$many" "$3" "$4"
+	within said "$1" '^filled' || bail "$1 is not ready"
+}
+
+most=0
+for count in "$@"; do
+	hold_many holder n3 load "$count"
+	fenced_to_grant "locks$count"
+	[ "$count" -le "$most" ] || most=$count
 done
+hold_many other n2 other "$most"
+hold_many holder n3 load 10
+fenced_to_grant "locks10 others$most"
+on n2 pkill -KILL -f "$many other" # And with it what it holds.
 
 on n1 pcs stonith update power slow=30 --wait="$patience" >/dev/null 2>&1
-start live n1 "$many" other 1
-within said live '^filled'
-start holder n3 "$many" load 10
-within said holder '^filled'
+hold_many live n1 other 1
+hold_many holder n3 load 10
 start next n2 lockstep run load/1 -- echo have
 within lock_listed n2 load/1 'waiting .* n2 '
 tell live rest
@@ -58,6 +71,13 @@ t=$(now_ms)
 sb crash n3
 within said next '^have' || bail "the waiter has not got the lock"
 figure kill_node fence30s "$(($(now_ms) - t))"
+# Until Corosync has a membership without the dead node nobody can go on.
+detected=$(sb logs n1 corosync | sed -n 's/ \[[0-9]*\].* Completed service synchronization.*//p' |
+	while read -r _ _ time; do
+		ms=$(date -d "$time" +%s%3N)
+		[ "$ms" -lt "$t" ] || echo "$ms"
+	done | head -n 1)
+figure corosync_detects fence30s "$((detected - t))"
 tell live rest
 within sh -c "[ \"\$(grep -c '^rests' $tmp/live.out)\" = 2 ]"
 figure others_longest_stop fence30s "$(tail -n 1 "$tmp/live.out" | sed 's/.*longest \([0-9]*\) ms.*/\1/')"
