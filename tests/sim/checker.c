@@ -449,6 +449,7 @@ void checker_node_stepped(struct world *w, unsigned int host)
 		if (!simnode_space(n, i, &info) || !info.engine) {
 			if (log->history != 0) {
 				host_spoils(w, host, i);
+				recovery_node_stateless(w, host, i);
 			}
 			log->count = 0;
 			log->history = 0;

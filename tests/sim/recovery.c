@@ -520,13 +520,18 @@ void recovery_node_started(struct world *w, unsigned int host)
 {
 	memset(w->recovery.seen[host], 0, sizeof(w->recovery.seen[host]));
 	for (unsigned int space = 0; space < SIM_SPACES_MAX; space++) {
-		struct recovery_host *h = &w->recovery.hosts[host][space];
-
-		/* What its predecessor has said may still be on its way. */
-		h->lineage = h->generation = h->left = 0;
-		h->points_count = 0;
-		memset(h->members, 0, sizeof(h->members));
+		recovery_node_stateless(w, host, space);
 	}
+}
+
+void recovery_node_stateless(struct world *w, unsigned int host, unsigned int space)
+{
+	struct recovery_host *h = &w->recovery.hosts[host][space];
+
+	/* (In which views it has said prepared stays: that may still be on its way.) */
+	h->lineage = h->generation = h->left = 0;
+	h->points_count = 0;
+	memset(h->members, 0, sizeof(h->members));
 }
 
 static uint32_t own_slot(const struct simnode *s, unsigned int space)
@@ -746,9 +751,11 @@ void recovery_node_stepped(struct world *w, unsigned int host)
 		if (leaves) {
 			leaves_note(w, host, space);
 		}
-		bool first = formed && info.generation == 1 && own_slot(&w->nodes[host], space) != 0;
+		/* Of this lockspace, not of the other one: its history has not been noted yet. */
+		bool passed = w->checker.logs[host][space].history != info.history;
+		bool first = formed && passed && own_slot(&w->nodes[host], space) != 0;
 
-		if (slow || first) {
+		if ((slow && passed) || first) {
 			w->recovery.hosts[host][space].lineage = lineage_begin(w, space, info.view);
 		}
 		if (first) {

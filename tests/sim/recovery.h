@@ -119,6 +119,8 @@ uint64_t recovery_client_lives_us(const struct client *c);
 /* --- nodes --------------------------------------------------------------------------------- */
 
 void recovery_node_started(struct world *w, unsigned int host);
+/* It has no state of that lockspace any more: what it joins next may be formed anew. */
+void recovery_node_stateless(struct world *w, unsigned int host, unsigned int space);
 void recovery_request(struct simnode *s, const struct request *r);
 /* The node tells PREP, SLOT, DONE or LOST. */
 void recovery_node_tells(struct simnode *s, const struct node_action *act);
