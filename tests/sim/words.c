@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* sim-scripted: see words.h. `--verbose NAME` tells one story in full. */
 #include "config.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/words.h"
-
-enum { SEEDS = 20 };
 
 bool healthy(struct world *w)
 {
@@ -22,7 +17,8 @@ void expect(struct world *w, bool is, const char *what)
 	}
 }
 
-void begin(struct world *w, uint64_t seed, const struct cast_of *cast, struct counters *counters)
+void begin(struct world *w, uint64_t seed, const struct cast_of *cast, uint64_t mutations,
+	   struct counters *counters)
 {
 	const struct world_config config = {
 		.seed = seed,
@@ -42,7 +38,7 @@ void begin(struct world *w, uint64_t seed, const struct cast_of *cast, struct co
 			.ghost_per_mille = 1000,
 		},
 		.on_lost = cast->on_lost,
-		.mutations = cast->mutations,
+		.mutations = mutations,
 		.spaces = 1,
 		.clients_per_host = 2,
 		.resources = 4,
@@ -72,6 +68,11 @@ void begin(struct world *w, uint64_t seed, const struct cast_of *cast, struct co
 		client_open(&w->clients[i], 0, false);
 	}
 	world_run(w, 200 * MS);
+}
+
+bool mutated(const struct world *w)
+{
+	return w->config.mutations != 0;
 }
 
 struct client *client_of(struct world *w, unsigned int node, unsigned int n)
@@ -120,83 +121,47 @@ bool is(struct world *w, unsigned int node, const char *state)
 	return strcmp(state_of(w, node), state) == 0;
 }
 
-/* --- telling them --------------------------------------------------------------------------- */
-
-static bool seed_tell(struct world *w, const struct story_entry *s, uint64_t seed)
+size_t members_of(struct world *w, unsigned int node)
 {
-	struct counters counters = { 0 };
-	bool good = s->run(w, seed, &counters, s->mutation) && !w->failed;
+	struct node_space_info info;
 
-	if (s->mutation != 0) {
-		/* An expectation of the story is no violation. */
-		good = w->failed && strstr(w->violation, s->violation) != NULL;
-		if (w->story.on) {
-			(void)printf("%s, seed %llu: %s\n", s->name, (unsigned long long)seed,
-				     w->failed ? w->violation : "nothing happens");
-		}
-	} else if (!good) {
-		(void)printf("%s, seed %llu: at %.3f ms: %s\n", s->name, (unsigned long long)seed,
-			     (double)world_now(w) / 1000.0, w->violation);
-	}
-	world_done(w);
-	return good;
+	return simnode_space(&w->nodes[node - 1], 0, &info) ? info.members_count : 0;
 }
 
-/* With all rules every seed ends well; without one some seed ends with the violation. */
-static bool story_entry_tell(struct world *w, const struct story_entry *s, bool verbose)
+uint64_t counter_of(struct world *w, unsigned int node, const char *name)
 {
-	unsigned int good = 0;
-	bool enough;
+	uint64_t value = 0;
+	const char *at;
 
-	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		w->story.on = w->story.print = verbose;
-		good += seed_tell(w, s, seed) ? 1 : 0;
-		if (s->mutation == 0 && good < seed) {
-			break;
+	for (size_t i = 0; (at = node_counter_at(w->nodes[node - 1].node, i, &value)); i++) {
+		if (strcmp(at, name) == 0) {
+			return value;
 		}
 	}
-	enough = s->mutation != 0 ? good > 0 : good == SEEDS;
-	if (s->mutation != 0) {
-		(void)printf("%s: %s: %u of %d seeds end with \"%s\"\n", s->name, enough ? "ok" : "FAILED", good,
-			     SEEDS, s->violation);
-	} else {
-		(void)printf("%s: %s\n", s->name, enough ? "ok" : "FAILED");
-	}
-	return enough;
+	expect(w, false, name);
+	return 0;
 }
 
-static unsigned int stories_tell(struct world *w, const struct story_entry *stories, size_t count,
-				 const char *only, bool verbose)
-{
-	unsigned int bad = 0;
+/* --- what happens by itself ------------------------------------------------------------------ */
 
-	for (size_t i = 0; i < count; i++) {
-		if (!only || strcmp(only, stories[i].name) == 0) {
-			bad += story_entry_tell(w, &stories[i], verbose) ? 0 : 1;
-		}
-	}
-	return bad;
+void slow_now(void *ctx, uint64_t host, uint64_t factor)
+{
+	struct world *w = ctx;
+
+	story_tell(w, "net: %u gets nothing for a while", (unsigned int)host + 1);
+	cpgmodel_slow(w->cpg, (unsigned int)host, (unsigned int)factor);
 }
 
-int main(int argc, char **argv)
+void storm_now(void *ctx, uint64_t host, uint64_t us)
 {
-	const char *only = NULL;
-	struct world *w = calloc(1, sizeof(*w));
-	bool verbose = false;
-	unsigned int bad;
+	struct world *w = ctx;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0) {
-			verbose = true;
-		} else {
-			only = argv[i];
-		}
-	}
-	if (!w) {
-		return 2;
-	}
-	bad = stories_tell(w, scripted_stories, scripted_stories_count, only, verbose);
-	bad += stories_tell(w, aimed_stories, aimed_stories_count, only, verbose);
-	free(w);
-	return bad > 0 ? 1 : 0;
+	story_tell(w, "net: %u may send nothing for a while", (unsigned int)host + 1);
+	cpgmodel_again(w->cpg, (unsigned int)host, us);
+}
+
+void crash_now(void *ctx, uint64_t host, uint64_t b)
+{
+	(void)b;
+	admin_crash(ctx, (unsigned int)host);
 }
