@@ -72,6 +72,9 @@ static bool lacks(const struct space *s, const struct nodeset *k, uint32_t id)
 {
 	const struct node *n = s->node;
 
+	if (node_mutated(n, NODE_FENCE_MUTATE_ALONE) && n->config.fencing == NODE_FENCING_NONE) {
+		return false;
+	}
 	return !nodeset_has(k, id) && !clean_here(s, id) &&
 	       !nodeset_has(node_mutated(n, NODE_MUTATE_SLOW_ANY) ? &n->acked : &s->slow_acked, id) &&
 	       !(daemons_present(n, id) && daemons_accounted(n, s->name, id));

@@ -264,7 +264,7 @@ static void done_receive(struct node *n, uint32_t by, const struct wire_body *b)
 
 void fencing_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b)
 {
-	if (by == b->nodeid && !node_mutated(n, NODE_FENCE_MUTATE_ITSELF)) {
+	if (by == b->nodeid && !node_mutated(n, NODE_FENCE_MUTATE_WORD)) {
 		n->counters[COUNTER_FENCE_IGNORED]++;
 		return; /* R-COND-5: never on the word of that node */
 	}
@@ -284,7 +284,7 @@ bool fencing_timed_out(const struct space *s, const struct lost *l)
 	const struct node *n = s->node;
 
 	return n->config.fencing == NODE_FENCING_NONE && l->since_ms != 0 &&
-	       n->now_ms - l->since_ms >= n->config.lost_timeout_ms;
+	       (l->waited_ms >= n->config.lost_timeout_ms || node_mutated(n, NODE_FENCE_MUTATE_TIMEOUT));
 }
 
 bool fencing_settled(const struct space *s, const struct lost *l)

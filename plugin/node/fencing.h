@@ -58,11 +58,15 @@ void node_fence_answer(struct node *n, uint64_t token, const char *error);
 void node_fence_text(const struct node *n, char *ret, size_t size);
 
 /* Bits of node_config.mutations, which begin at the other end. */
+#define NODE_FENCE_MUTATE_ALONE  (1ull << 52) /* with fencing = none a smaller part goes on, too (R-VIEW-2) */
+#define NODE_FENCE_MUTATE_WORD   (1ull << 53) /* a daemon's word about its own fencing counts (R-COND-5) */
+#define NODE_FENCE_MUTATE_MERGE  (1ull << 54) /* fencings are asked for in an unresolved merge (R-MERGE-6) */
+#define NODE_FENCE_MUTATE_TIMEOUT (1ull << 55) /* lost_timeout is over at once (R-COND-9) */
 #define NODE_FENCE_MUTATE_OLD    (1ull << 56) /* one asked for before the node came counts (R-COND-5) */
 #define NODE_FENCE_MUTATE_ACTION (1ull << 57) /* unfencing counts */
 #define NODE_FENCE_MUTATE_FAILED (1ull << 58) /* a fencing that failed counts */
 #define NODE_FENCE_MUTATE_NODE   (1ull << 59) /* one counts for whatever runs there later (R-REC-6) */
-#define NODE_FENCE_MUTATE_ITSELF (1ull << 60) /* the word of the node itself counts */
+#define NODE_FENCE_MUTATE_ITSELF (1ull << 60) /* a fencing by the node itself counts (R-COND-5) */
 #define NODE_FENCE_MUTATE_SLOW   (1ull << 61) /* the slow way takes one asked for in any view (R-VIEW-2) */
 #define NODE_FENCE_MUTATE_ANSWER (1ull << 62) /* a request that was answered counts, merged or not */
 #define NODE_FENCE_MUTATE_REJOIN (1ull << 63) /* any other process is a clean rejoin (R-COND-3) */

@@ -86,6 +86,33 @@ static void lost_first_seen(struct space *s, struct lost *l)
 	}
 }
 
+void fencing_tick(struct space *s, uint64_t elapsed_ms)
+{
+	list_for_each(item, &s->lost_members) {
+		struct lost *l = list_entry(item, struct lost, item);
+
+		/* The first one began before the loss. */
+		if (l->ticked) {
+			l->waited_ms += elapsed_ms < TICK_COUNTS_MS_MAX ? elapsed_ms : TICK_COUNTS_MS_MAX;
+		}
+		l->ticked = l->since_ms != 0;
+	}
+}
+
+/* R-MERGE-6: somebody is there who has a state, too, or has not said yet, and this part cannot go on by itself. Of two
+ * nodes each may be the one that has to shoot. */
+static bool merging(const struct space *s)
+{
+	list_for_each(item, &s->members) {
+		const struct member *m = list_entry(item, struct member, item);
+
+		if (!m->carrier && !m->left_clean && !m->expelled && !view_ghost(s, m) && (m->has_state || !m->hello)) {
+			return s->node->configured_count != 2 && !node_mutated(s->node, NODE_FENCE_MUTATE_MERGE);
+		}
+	}
+	return false;
+}
+
 static void space_wants(struct space *s)
 {
 	struct node *n = s->node;
@@ -104,7 +131,7 @@ static void space_wants(struct space *s)
 			want(n, l->nodeid, fencing_process(l->incarnation));
 		}
 	}
-	if (s->state != SPACE_STOPPED || !may_request(n) || !space_quorum_ok(s)) {
+	if (s->state != SPACE_STOPPED || !may_request(n) || !space_quorum_ok(s) || merging(s)) {
 		return;
 	}
 	/* The slow way is the only one (R-VIEW-2, R-MERGE-4). */

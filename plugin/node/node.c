@@ -347,6 +347,7 @@ void node_tick(struct node *n, uint64_t now_ms, uint64_t wall_ms)
 	list_for_each(item, &n->spaces) {
 		wait_tick(list_entry(item, struct space, item), elapsed_ms);
 		recovery_tick(list_entry(item, struct space, item), elapsed_ms);
+		fencing_tick(list_entry(item, struct space, item), elapsed_ms);
 	}
 }
 

@@ -115,6 +115,8 @@ struct lost {
 	bool fenced_sent; /* local */
 	bool acked;       /* local: an administrator's word, or a fencing, that came after it was lost */
 	uint64_t since_ms; /* local: first seen lost; 0 not yet */
+	uint64_t waited_ms; /* local: in ticks since then */
+	bool ticked;      /* local: there was one since then */
 	uint64_t mark;    /* local: what was asked for after it hit that process, too */
 };
 
@@ -447,6 +449,9 @@ struct fence_node {
 	char error[128];      /* local: of the last attempt */
 };
 
+/* What one tick counts at most where others may need the time: after a pause of this process they get theirs. */
+#define TICK_COUNTS_MS_MAX (10 * NODE_TICK_MS)
+
 enum counter {
 	COUNTER_MESSAGES,
 	COUNTER_BAD_MESSAGES,
@@ -617,6 +622,8 @@ bool fencing_settled(const struct space *s, const struct lost *l);
 
 /* fencing_ask.c */
 void fencing_view_changed(struct node *n);
+/* Time of those that are waited for (R-COND-9). */
+void fencing_tick(struct space *s, uint64_t elapsed_ms);
 /* That process is known to be fenced: nobody need ask for it. */
 void fencing_ask_done(struct fence_node *f, uint64_t process);
 void fencing_ask_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b);

@@ -22,9 +22,6 @@
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
 
-/* After a pause of this process clients get their time all the same. */
-#define TICK_COUNTS_MS_MAX (10 * NODE_TICK_MS)
-
 static bool is_recovery(enum callback_kind kind)
 {
 	return kind == CALLBACK_PREP || kind == CALLBACK_SLOT || kind == CALLBACK_DONE;

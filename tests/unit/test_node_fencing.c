@@ -149,6 +149,43 @@ static void the_word_of_the_node_itself_does_not_count(void **state)
 	assert_false(granted(r));
 }
 
+/* FENCE_DONE of node 3, as the daemon of node @by says it to nodes 1 and 2. */
+static void say_done(struct rig *r, uint32_t by, uint64_t process)
+{
+	struct wire_header header = { .type = WIRE_FENCE_DONE, .incarnation = process + 1, .number = 1000 };
+	struct wire_body body = { .nodeid = 3, .incarnation = process };
+	struct buf out = { 0 };
+
+	wire_header_encode(&header, &out);
+	wire_body_encode(WIRE_FENCE_DONE, &body, &out);
+	for (uint32_t id = 1; id <= 2; id++) {
+		node_message(r->hosts[id].node, NODE_DAEMONS_GROUP, by, 1000 + by, out.data, out.size);
+	}
+	buf_done(&out);
+	rig_settle(r);
+}
+
+/* R-COND-5: the same message counts from anybody but the node that it is about, whose daemon may be wrong about itself
+ * in a way that this version is not. */
+static void a_message_about_the_senders_own_fencing_is_refused(void **state)
+{
+	struct rig *r = *state;
+	struct node_member_info members[8];
+	size_t count = node_space_members(r->hosts[1].node, "s", members, 8);
+	uint64_t process = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		process = members[i].nodeid == 3 ? members[i].incarnation & ~UINT64_C(0xffff) : process;
+	}
+	assert_true(process != 0);
+	say_done(r, 3, process);
+	rig_crash(r, 3);
+	assert_string_equal(rig_space(r, 1, "s").state, "recovering");
+	assert_false(granted(r));
+	say_done(r, 2, process);
+	assert_true(granted(r));
+}
+
 /* R-COND-5: asked for before the node came back is too old, whenever it ended. */
 static void a_fencing_asked_for_before_the_node_came_back_is_too_old(void **state)
 {
@@ -374,6 +411,23 @@ static void an_older_fencing_does_not_vouch_for_a_node(void **state)
 }
 
 /* R-COND-9: said loudly, waited for, and then the locks go. */
+/* R-COND-9: a pause of this process is no time in which a lost node has stopped. */
+static void a_pause_of_the_daemon_shortens_no_lost_timeout(void **state)
+{
+	const struct node_config config = { .fencing = NODE_FENCING_NONE, .lost_timeout_ms = 20000 };
+	struct rig *r = rig_fencing(&config);
+
+	(void)state;
+	rig_crash(r, 3);
+	rig_pass(r, 10000);
+	for (uint32_t id = 1; id <= 2; id++) {
+		node_tick(r->hosts[id].node, r->now_ms + 3600000, 0);
+	}
+	rig_settle(r);
+	assert_false(granted(r));
+	(void)rig_free(r);
+}
+
 static void without_fencing_a_time_decides(void **state)
 {
 	const struct node_config config = { .fencing = NODE_FENCING_NONE, .lost_timeout_ms = 20000 };
@@ -406,6 +460,7 @@ int main(void)
 		T(a_fencing_may_be_known_before_the_loss),
 		T(only_a_real_fencing_by_somebody_else_counts),
 		T(the_word_of_the_node_itself_does_not_count),
+		T(a_message_about_the_senders_own_fencing_is_refused),
 		T(a_fencing_asked_for_before_the_node_came_back_is_too_old),
 		T(a_fencing_that_ended_before_the_node_came_is_too_old),
 		T(a_clean_daemon_settles_lockspaces_it_does_not_join),
@@ -421,6 +476,7 @@ int main(void)
 		cmocka_unit_test(startup_fencing_accounts_for_who_never_came),
 		cmocka_unit_test(an_older_fencing_does_not_vouch_for_a_node),
 		cmocka_unit_test(without_fencing_a_time_decides),
+		cmocka_unit_test(a_pause_of_the_daemon_shortens_no_lost_timeout),
 	};
 
 	return cmocka_run_group_tests_name("node_fencing", tests, NULL, NULL);
