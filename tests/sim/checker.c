@@ -63,7 +63,7 @@ static void live_change(struct world *w, const struct slot *s)
 		for (unsigned int j = 0; j < CLIENT_SLOTS; j++) {
 			const struct slot *o = &w->clients[i].slots[j];
 
-			live += w->clients[i].alive && o->state != SLOT_FREE && o->believed >= 0 &&
+			live += w->clients[i].alive && !unfenced_client(&w->clients[i]) && o->state != SLOT_FREE && o->believed >= 0 &&
 				o->space == s->space && o->resource == s->resource;
 		}
 	}
@@ -73,10 +73,17 @@ static void live_change(struct world *w, const struct slot *s)
 	r->live = live;
 }
 
+void checker_live_again(struct world *w, unsigned int space)
+{
+	for (unsigned int i = 0; i < w->config.resources; i++) {
+		live_change(w, &(struct slot){ .space = space, .resource = i });
+	}
+}
+
 void checker_belief(struct world *w, const struct client *c, const struct slot *s)
 {
 	live_change(w, s);
-	if (s->believed < 0) {
+	if (s->believed < 0 || unfenced_client(c)) {
 		return;
 	}
 	orphans_check(w, c, s);
@@ -86,7 +93,7 @@ void checker_belief(struct world *w, const struct client *c, const struct slot *
 		for (unsigned int j = 0; j < CLIENT_SLOTS; j++) {
 			const struct slot *o = &oc->slots[j];
 
-			if (o != s && oc->alive && o->state != SLOT_FREE && o->believed >= 0 &&
+			if (o != s && oc->alive && !unfenced_client(oc) && o->state != SLOT_FREE && o->believed >= 0 &&
 			    o->space == s->space && o->resource == s->resource &&
 			    checker_modes_exclude(o->believed, s->believed)) {
 				world_fail(w,
@@ -206,7 +213,7 @@ void checker_corrupted(struct world *w)
 
 /* A replica is gone: its node may be lost with locks that its clients had given back, since the others may
  * never have got the unlock (whose completion waits for nobody). */
-static void host_spoils(struct world *w, unsigned int host, unsigned int space)
+void checker_host_spoils(struct world *w, unsigned int host, unsigned int space)
 {
 	for (unsigned int i = 0; i < w->config.resources; i++) {
 		struct checked_resource *r = &w->checker.resources[space][i];
@@ -287,6 +294,9 @@ void checker_granted(struct world *w, const struct client *c, const struct slot 
 	if (act->token == 0) {
 		world_fail(w, "client %u: grant of r%u without a token", c->index, s->resource);
 		return;
+	}
+	if (unfenced_client(c)) {
+		return; /* its lock was given to others: what it is told late is about the time before */
 	}
 	/* Of two conflicting grants the one told later was made later: the first had to go. */
 	for (int8_t mode = 0; mode <= 5; mode++) {
@@ -399,8 +409,9 @@ void checker_node_started(struct world *w, unsigned int host)
 	for (unsigned int i = 0; i < SIM_SPACES_MAX; i++) {
 		w->checker.logs[host][i].count = 0;
 		w->checker.logs[host][i].history = 0;
-		host_spoils(w, host, i);
+		checker_host_spoils(w, host, i);
 		orphans_gone(w, host, i);
+		unfenced_node_stateless(w, host, i);
 		w->moves[w->checker.state_of[host][i]][0] += w->checker.state_of[host][i] != 0;
 		w->checker.state_of[host][i] = 0;
 	}
@@ -448,12 +459,16 @@ void checker_node_stepped(struct world *w, unsigned int host)
 
 		if (!simnode_space(n, i, &info) || !info.engine) {
 			if (log->history != 0) {
-				host_spoils(w, host, i);
+				checker_host_spoils(w, host, i);
 				recovery_node_stateless(w, host, i);
+				unfenced_node_stateless(w, host, i);
 			}
 			log->count = 0;
 			log->history = 0;
 			continue;
+		}
+		if (w->config.fencing == NODE_FENCING_NONE) {
+			unfenced_node_stepped(w, host, i, log->history != 0 && log->history != info.history);
 		}
 		if (log->history != info.history) {
 			if (log->history != 0) {
@@ -527,8 +542,15 @@ static uint64_t counter_of(struct world *w, unsigned int host, const char *wante
  *    a newer one are gone. No lock is wrong then, but what was stored meanwhile is lost, so values are
  *    marked invalid;
  *  - with two_node each node may be the whole cluster for a while and keep its token reservations to
- *    itself (R-TOK-2): only the clocks tell who was later, and here all happens within seconds.
+ *    itself (R-TOK-2), and so may half of the nodes with the vote of a quorum device: only the clocks tell who
+ *    was later, and here all happens within seconds.
  */
+static bool apart_in_turn(const struct world *w)
+{
+	return w->config.cpg.quorum == QUORUM_TWO_NODE ||
+	       (w->config.cpg.quorum == QUORUM_DEVICE && w->config.cpg.hosts % 2 == 0);
+}
+
 static void lineage_check(struct world *w, unsigned int host)
 {
 	struct checker *k = &w->checker;
@@ -536,7 +558,7 @@ static void lineage_check(struct world *w, unsigned int host)
 	uint64_t formed = counter_of(w, host, "formed", &k->formed_index);
 	bool slow_taken = slow > k->slow_seen[host];
 	bool forget_tokens = (slow_taken || formed > k->formed_seen[host]) &&
-			     w->config.cpg.quorum == QUORUM_TWO_NODE;
+			     apart_in_turn(w);
 
 	if (formed > k->formed_seen[host] && w->formed_for_good) {
 		world_fail(w, "node %u forms a lockspace again, but no carrier of its state was ever restarted",
@@ -626,17 +648,19 @@ bool checker_healthy(struct world *w, char *why, size_t why_size)
 	return true;
 }
 
-static uint64_t own_incarnation(const struct simnode *n, unsigned int space)
+uint64_t checker_incarnation(const struct simnode *n, unsigned int space)
 {
 	struct node_member_info members[64];
 	size_t count = node_space_members(n->node, sim_space_name(space), members, 64);
+	uint64_t incarnation = 0;
 
 	for (size_t i = 0; i < count && i < 64; i++) {
-		if (members[i].local) {
-			return members[i].incarnation;
+		/* (The process before this one may still be listed.) */
+		if (members[i].local && (incarnation == 0 || strcmp(members[i].state, "member") == 0)) {
+			incarnation = members[i].incarnation;
 		}
 	}
-	return 0;
+	return incarnation;
 }
 
 void checker_locks_known(struct world *w)
@@ -652,7 +676,7 @@ void checker_locks_known(struct world *w)
 			if (!c->alive || c->state != CLIENT_READY || s->state != SLOT_HELD || s->unlocking) {
 				continue;
 			}
-			uint64_t incarnation = own_incarnation(&w->nodes[c->host], s->space);
+			uint64_t incarnation = checker_incarnation(&w->nodes[c->host], s->space);
 
 			for (unsigned int host = 0; host < w->config.cpg.hosts; host++) {
 				if (!simnode_space(&w->nodes[host], s->space, &info) || !info.engine) {

@@ -14,6 +14,7 @@
 
 struct world;
 struct client;
+struct simnode;
 struct slot;
 struct lvb_write;
 
@@ -96,6 +97,13 @@ struct lvb_write *checker_lvb_write(struct world *w, const struct client *c, con
 void checker_lvb_encode(const struct lvb_write *write, uint8_t *lvb);
 void checker_lvb_written(struct world *w, const struct slot *s, struct lvb_write *write);
 void checker_lvb_not_written(struct world *w, struct lvb_write *write);
+
+/* That host is lost with whatever its clients held: values may be marked invalid. */
+void checker_host_spoils(struct world *w, unsigned int host, unsigned int space);
+/* Whose locks count has changed: unfenced.c. */
+void checker_live_again(struct world *w, unsigned int space);
+/* Of that node in that lockspace; 0 it is not in it. */
+uint64_t checker_incarnation(const struct simnode *n, unsigned int space);
 
 /* --- nodes --------------------------------------------------------------------------------- */
 

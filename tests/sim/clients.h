@@ -61,6 +61,7 @@ struct client {
 	node_conn conn;       /* 0: not connected */
 	enum { CLIENT_IDLE = 0, CLIENT_OPENING, CLIENT_READY, CLIENT_LOST } state;
 	unsigned int space;
+	uint64_t incarnation; /* its node's when the session became usable (unfenced.c) */
 	unsigned int life;    /* processes so far */
 	uint64_t told_us;     /* when the last message on its way arrives: order is kept */
 	struct slot slots[CLIENT_SLOTS];

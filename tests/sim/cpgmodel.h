@@ -30,14 +30,21 @@
 struct world;
 struct cpg_handle;
 
-#define SIM_HOSTS_MAX 6
-#define CPG_PROCS_MAX 48
+#define SIM_HOSTS_MAX 16
+#define CPG_PROCS_MAX 128
 #define CPG_NAMES_MAX 16
 
 enum quorum_rule {
 	QUORUM_MAJORITY = 0,
 	QUORUM_TWO_NODE,    /* both halves of two nodes are quorate */
 	QUORUM_TIE_BREAKER, /* an even split: the half with the lowest nodeid */
+	/* A quorum device with one vote. It gives it to one part, but its word comes later than the ring, to each
+	 * host by itself; until then the host counts the vote or not as before. So two parts may be quorate for a
+	 * while, or none, hosts of one ring may disagree, and a verdict may come, go and come back. */
+	QUORUM_DEVICE,
+	/* last_man_standing with wait_for_all and a tie breaker: who has been quorate for a while expects no more
+	 * votes than are there, down to one. */
+	QUORUM_LAST_MAN,
 	QUORUM_RULES
 };
 
@@ -51,6 +58,8 @@ struct cpg_config {
 	uint32_t rotation_us;   /* of the token, with something to send */
 	uint32_t lag_us_max;    /* from the ring to the host's clients */
 	uint32_t sync_us_max;
+	uint32_t device_us_max; /* from the ring to the device's word */
+	uint32_t last_man_us;   /* last_man_standing_window */
 	uint32_t quorum_us_max; /* from the CPG callbacks to the verdict (qdevice) */
 	unsigned int tail_per_mille;    /* a breaking ring lets one host deliver own messages */
 	bool foreign_drop; /* what nobody of those who move on has delivered is always lost */
@@ -110,6 +119,8 @@ void cpgmodel_again(struct cpgmodel *m, unsigned int host, uint64_t us);
 void cpgmodel_swallow(struct cpgmodel *m, unsigned int host);
 /* Like the vote of a quorum device that flips without a ring change. */
 void cpgmodel_quorum_flip(struct cpgmodel *m, unsigned int host, bool quorate);
+/* QUORUM_DEVICE with device_us_max 0: what it says is up to the story. */
+void cpgmodel_device(struct cpgmodel *m, unsigned int host, bool vote);
 bool cpgmodel_up(const struct cpgmodel *m, unsigned int host);
 /* True when the hosts that are up form one ring and its sync is over. */
 bool cpgmodel_calm(const struct cpgmodel *m);

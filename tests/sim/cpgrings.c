@@ -225,22 +225,6 @@ static void ring_break(struct cpgmodel *m, struct ring *ring, unsigned int telle
 
 /* --- forming a ring ------------------------------------------------------------------------ */
 
-static bool quorate(const struct cpgmodel *m, uint32_t members)
-{
-	unsigned int n = (unsigned int)__builtin_popcount(members);
-
-	switch (m->config.quorum) {
-	case QUORUM_TWO_NODE:
-		return m->config.hosts == 2 ? n > 0 : 2 * n > m->config.hosts;
-	case QUORUM_TIE_BREAKER:
-		return 2 * n > m->config.hosts || (2 * n == m->config.hosts && (members & 1u));
-	case QUORUM_MAJORITY:
-	case QUORUM_RULES:
-		break;
-	}
-	return 2 * n > m->config.hosts;
-}
-
 void ring_quorum_push(struct cpgmodel *m, unsigned int host)
 {
 	struct corosync *c = &m->hosts[host];
@@ -265,12 +249,13 @@ void cpgmodel_quorum_flip(struct cpgmodel *m, unsigned int host, bool yes)
 	if (!m->hosts[host].up || !ring || !ring->active) {
 		return;
 	}
-	yes = yes && quorate(m, ring->members);
 	for (unsigned int i = 0; i < m->config.hosts; i++) {
 		struct corosync *c = &m->hosts[i];
 
-		if (c->up && c->ring == ring && c->quorate != yes) {
-			c->quorate = yes;
+		bool now = yes && quorum_rule(m, i, ring->members);
+
+		if (c->up && c->ring == ring && c->quorate != now) {
+			c->quorate = now;
 			ring_quorum_push(m, i);
 		}
 	}
@@ -352,7 +337,7 @@ static void host_synced(void *ctx, uint64_t a, uint64_t b)
 	}
 	c->quorum_ring = ring->id;
 	c->quorum_members = ring->members;
-	c->quorate = quorate(m, ring->members);
+	c->quorate = quorum_rule(m, host, ring->members);
 	ring_quorum_push(m, host);
 	ring->synced |= 1u << host;
 	if (ring->synced != ring->members) {
@@ -365,6 +350,7 @@ static void host_synced(void *ctx, uint64_t a, uint64_t b)
 			simnode_wake(&m->w->nodes[i]);
 		}
 	}
+	quorum_ring_there(m, ring);
 	ring_run(m, ring);
 }
 
@@ -441,7 +427,7 @@ void ring_form(struct cpgmodel *m, uint32_t hosts)
 	world_mark(m->w, MARK_RINGS);
 	story_tell(m->w, "net: ring %u:%llu of hosts %#x%s", ring->id.nodeid,
 		   (unsigned long long)ring->id.seq, hosts,
-		   quorate(m, hosts) ? ", quorate" : "");
+		   quorum_rule(m, ring->id.nodeid - 1, hosts) ? ", quorate" : "");
 	for (unsigned int i = 0; i < m->config.hosts; i++) {
 		struct ring *old = m->hosts[i].ring;
 		uint32_t group = 0;

@@ -88,6 +88,9 @@ struct corosync {
 	struct node_ring quorum_ring;
 	uint32_t quorum_members; /* mask of its hosts */
 	bool quorate;
+	bool device_vote;         /* QUORUM_DEVICE: it counts the device's vote */
+	unsigned int expected;    /* QUORUM_LAST_MAN: votes; 0 it has not been quorate since it was booted */
+	unsigned int lowest;      /* of its last quorate ring */
 	/* cpgmodel_on_token() */
 	timeline_fn *token_then;
 	void *token_ctx;
@@ -127,5 +130,11 @@ void ring_network_changed(struct cpgmodel *m);
 void ring_form(struct cpgmodel *m, uint32_t hosts);
 void ring_thawed(struct cpgmodel *m, unsigned int host);
 void ring_quorum_push(struct cpgmodel *m, unsigned int host);
+
+/* quorumrules.c */
+/* May @host, in a ring of these members, call it quorate now? */
+bool quorum_rule(struct cpgmodel *m, unsigned int host, uint32_t members);
+/* A ring is there: what does not depend on it alone comes later. */
+void quorum_ring_there(struct cpgmodel *m, const struct ring *ring);
 
 #endif

@@ -49,7 +49,7 @@ void faults_draw(struct world *w, struct faults *f)
 	}
 	f->between_us = prng_scale(&w->fault_prng, 10000, 1500000);
 	f->long_us = prng_scale(&w->fault_prng, 30000, 5000000);
-	f->count = (unsigned int)draw(w, 2, 40);
+	f->count = (unsigned int)draw(w, 2, w->config.cpg.hosts > 5 ? 12 : 40);
 }
 
 static unsigned int random_host(struct world *w)
@@ -206,14 +206,18 @@ static void partition_now(void *ctx, uint64_t packed, uint64_t us)
 	struct world *w = ctx;
 	unsigned int parts[SIM_HOSTS_MAX];
 
-	if (w->admin.healing) {
+	if (w->admin.healing || w->config.cpg.hosts < 2) {
 		return;
 	}
 	for (unsigned int i = 0; i < SIM_HOSTS_MAX; i++) {
 		parts[i] = packed >> (3 * i) & 7;
 	}
-	story_tell(w, "net: parts %u%u%u%u%u%u", parts[0], parts[1], parts[2], parts[3], parts[4],
-		   parts[5]);
+	char text[SIM_HOSTS_MAX + 1] = "";
+
+	for (unsigned int i = 0; i < w->config.cpg.hosts; i++) {
+		text[i] = (char)('0' + parts[i]);
+	}
+	story_tell(w, "net: parts %s", text);
 	w->partitions++;
 	cpgmodel_partition(w->cpg, parts);
 	timeline_in(&w->timeline, us, heal_network, w, w->partitions, 0);
@@ -222,7 +226,7 @@ static void partition_now(void *ctx, uint64_t packed, uint64_t us)
 static void partition(struct world *w, uint64_t us)
 {
 	unsigned int n = w->config.cpg.hosts;
-	unsigned int ways = chance(w, 700) || n < 2 ? 2 : (unsigned int)draw(w, 2, n);
+	unsigned int ways = chance(w, 700) || n < 2 ? 2 : (unsigned int)draw(w, 2, n < 8 ? n : 8);
 	uint64_t packed = 0;
 
 	if (n < 2) {

@@ -131,11 +131,16 @@ void fencing_node_new(struct world *w, unsigned int host)
 	struct fence_ear *e = &w->fencer.ears[host];
 	uint64_t serial = e->serial + 1;
 
-	if (!w->config.fencing) {
+	if (w->config.fencing != NODE_FENCING_PACEMAKER) {
 		return;
 	}
 	memset(e, 0, sizeof(*e));
 	e->serial = serial;
+	if (w->config.fence_manual) {
+		e->up = true;
+		tell(w, host, (struct request){ .fence = FENCE_LINK, .yes = true });
+		return;
+	}
 	timeline_in(&w->timeline, prng_range(&w->prng, 1, LOOK_US), listen_due, w, host, serial);
 }
 
@@ -276,6 +281,12 @@ static void request(struct world *w, unsigned int host, const struct node_action
 		tell(w, host, (struct request){ .fence = FENCE_ANSWER, .token = act->token });
 		return;
 	}
+	if (w->config.fence_manual) {
+		w->fencer.requests[w->fencer.requests_count++] = (struct fence_request){
+			.host = host, .serial = e->serial, .token = act->token, .fencing = target
+		};
+		return;
+	}
 	if (f) {
 		world_mark(w, MARK_FENCE_MERGED);
 	}
@@ -291,20 +302,23 @@ void fencing_action(struct world *w, unsigned int host, const struct node_action
 {
 	struct fence_ear *e = &w->fencer.ears[host];
 
-	if (!w->config.fencing) {
+	if (w->config.fencing != NODE_FENCING_PACEMAKER) {
 		return;
 	}
 	if (act->type == NODE_ACTION_FENCE) {
 		request(w, host, act);
 	} else {
 		e->mark = act->token;
+		if (w->config.fence_manual) {
+			return;
+		}
 		timeline_in(&w->timeline, prng_range(&w->prng, 1, 20000), listen_once, w, host, e->serial);
 	}
 }
 
 void fencer_init(struct world *w)
 {
-	if (w->config.fencing) {
+	if (w->config.fencing == NODE_FENCING_PACEMAKER) {
 		timeline_in(&w->timeline, DC_LOOK_US, decide, w, 0, 0);
 	}
 }

@@ -46,7 +46,7 @@ struct fence_request {
 	unsigned int host;
 	uint64_t serial;
 	uint64_t token;
-	uint64_t fencing;     /* its number */
+	uint64_t fencing;     /* its number; with fence_manual the host it is for */
 };
 
 struct fencer {

@@ -6,6 +6,8 @@
  */
 #include "config.h"
 
+#include <string.h>
+
 #include "plugin/node/wire.h"
 #include "tests/sim/words.h"
 
@@ -264,6 +266,65 @@ static void story_paused_across_two_rings(struct world *w)
 	expect(w, holds(b, 0, EX), "then the waiter has the lock");
 }
 
+/*
+ * R-STAB-2 for recovery callbacks: node 1 is cut off at its own word that node 5 is fenced, and passes a recovery point
+ * alone. Its subscribers must not hear of it: the others have a recovery with that generation, and another seq.
+ */
+static void story_last_fenced(struct world *w)
+{
+	world_run(w, 6 * SECOND);
+	expect(w, w->marks[MARK_SUBSCRIBED] >= 5, "there are subscribers");
+	admin_crash(w, 4);
+	world_run(w, 2 * SECOND);
+	expect(w, cpgmodel_on_token(w->cpg, 0, CPG_TYPE + WIRE_FENCED, isolate, w, 0, 0), "the cut is armed");
+	/* What the others have to say about it comes later. */
+	for (unsigned int host = 1; host < 4; host++) {
+		storm_now(w, host, 50 * MS);
+	}
+	admin_ack(w, 0, 4);
+	world_run(w, 3 * SECOND);
+	rejoin(w);
+	admin_boot(w, 4);
+	w->admin.never = false;
+	expect(w, world_run_until(w, healthy, 20 * SECOND), "all are well again");
+	world_run(w, SECOND);
+}
+
+/* R-GEN-2: a lockspace that all have left is formed anew, and counts from 1 again; for who comes back to it later, too,
+ * whose daemon has been there all the time. */
+static void story_formed_anew(struct world *w)
+{
+	struct node_space_info info;
+
+	world_run(w, 6 * SECOND);
+	for (unsigned int round = 0; round < 3; round++) {
+		admin_crash(w, 2);
+		world_run(w, SECOND);
+		admin_ack(w, 0, 2);
+		admin_boot(w, 2);
+		expect(w, world_run_until(w, healthy, 20 * SECOND), "node 3 is back");
+	}
+	expect(w, simnode_space(&w->nodes[0], 0, &info) && info.generation >= 4, "generations have grown");
+	for (unsigned int i = 0; i < w->clients_count; i++) {
+		client_kill(&w->clients[i], "it is not needed any more");
+	}
+	world_run(w, 100 * MS);
+	for (unsigned int host = 0; host < 3; host++) {
+		simnode_request(&w->nodes[host], &(struct request){ .type = REQUEST_RELEASE, .space = 0 });
+		world_run(w, 500 * MS);
+	}
+	expect(w, strcmp(state_of(w, 1), "absent") == 0, "all have left");
+	for (unsigned int host = 3; host-- > 0;) {
+		simnode_request(&w->nodes[host], &(struct request){ .type = REQUEST_CREATE, .space = 0 });
+		world_run(w, 500 * MS);
+		client_start(client_of(w, host + 1, 0));
+		client_open(client_of(w, host + 1, 0), 0, false);
+	}
+	expect(w, world_run_until(w, healthy, 20 * SECOND), "and come back");
+	expect(w, simnode_space(&w->nodes[0], 0, &info) && info.generation <= 3, "to another one");
+	world_run(w, 6 * SECOND);
+}
+
 const struct story_entry stories[] = {
 	{ "self-delivery-then-cut", story_self_delivery, { .hosts = 3, .on_lost = NODE_ON_LOST_KILL },
 	  { { "mutant", NODE_MUTATE_NO_STABLE, "two clients hold" } } },
@@ -277,5 +338,8 @@ const struct story_entry stories[] = {
 	{ "stale-ack", story_stale_ack, { .hosts = 3 }, { { 0 } } },
 	{ "five-shrink", story_five_shrink, { .hosts = 5 }, { { 0 } } },
 	{ "paused-across-two-rings", story_paused_across_two_rings, { .hosts = 3, .on_lost = NODE_ON_LOST_KILL }, { { 0 } } },
+	{ "last-fenced", story_last_fenced, { .hosts = 5, .on_lost = NODE_ON_LOST_KILL, .subscribed = true },
+	  { { "unstable", NODE_MUTATE_CB_UNSTABLE, "(R-" } } },
+	{ "formed-anew", story_formed_anew, { .hosts = 3, .subscribed = true }, { { 0 } } },
 	{ .name = NULL },
 };

@@ -79,9 +79,48 @@ static void story_merge_before_view_point(struct world *w)
 	expect(w, holds(b, 0, EX), "then the lock is free");
 }
 
+/*
+ * R-MERGE-6: of five nodes, in three parts, the fifth goes off and the two halves meet again, each with a state that
+ * cannot go on by itself. Nobody is fenced as long as both are there, neither a node of the other half nor the fifth,
+ * although both halves would need to know of it. When one half has come back clean the fifth is.
+ */
+static void story_no_shooting(struct world *w)
+{
+	unsigned int parts[SIM_HOSTS_MAX] = { 0, 0, 1, 1, 2 };
+	struct client *a = client_of(w, 1, 0);
+
+	client_lock(a, 0, 0, EX, 0);
+	client_lock(client_of(w, 3, 0), 0, 1, EX, 0);
+	client_lock(client_of(w, 4, 0), 0, 2, EX, 0);
+	world_run(w, 50 * MS);
+	cpgmodel_partition(w->cpg, parts);
+	world_run(w, SECOND);
+	admin_crash(w, 4);
+	world_run(w, SECOND);
+	rejoin(w);
+	world_run(w, 10 * SECOND);
+	expect(w, w->nodes[0].quorate && is(w, 1, "stopped") && is(w, 2, "stopped"), "nodes 1 and 2 are no majority");
+	expect(w, is(w, 3, "lost") && is(w, 4, "lost"), "nodes 3 and 4 have given up, and are still there");
+	expect(w, fence_requests(w, 0) == 0, "nobody is fenced in an unresolved merge");
+	client_kill(client_of(w, 3, 0), "it is asked to go");
+	client_kill(client_of(w, 4, 0), "it is asked to go");
+	for (unsigned int i = 0; i < 100 && fence_requests(w, 5) == 0; i++) {
+		world_run(w, 100 * MS);
+	}
+	expect(w, fence_requests(w, 5) == 1 && fence_requests(w, 0) == 1, "then one node asks for the fencing of node 5");
+	fence_heard(w, 1, &(struct node_fence_result){ .nodeid = 5, .action = NODE_FENCE_OFF, .success = true,
+						       .mark = fence_mark(w, 1) });
+	fence_answer(w, true);
+	world_run(w, SECOND);
+	expect(w, is(w, 1, "running") && is(w, 4, "running") && holds(a, 0, EX), "and four go on");
+}
+
 const struct story_entry stories_merge[] = {
 	{ "minority-merges", story_minority_merges, { .hosts = 3, .on_lost = NODE_ON_LOST_KILL }, { { 0 } } },
 	{ "frozen-wakes", story_frozen_wakes, { .hosts = 3, .on_lost = NODE_ON_LOST_KILL }, { { 0 } } },
 	{ "merge-before-view-point", story_merge_before_view_point, { .hosts = 4, .on_lost = NODE_ON_LOST_KILL }, { { 0 } } },
+	{ "no-shooting", story_no_shooting,
+	  { .hosts = 5, .fencing = NODE_FENCING_PACEMAKER, .fence_request_delay_ms = 1000 },
+	  { { "merge", NODE_FENCE_MUTATE_MERGE, "expected: nobody is fenced in an unresolved merge" } } },
 	{ .name = NULL },
 };

@@ -74,7 +74,8 @@ static void node_make(struct simnode *s)
 		.chunk_window = s->w->config.chunk_window,
 		.replay_bytes = s->w->config.replay_bytes,
 		.image_stall_ms = s->w->config.image_stall_ms,
-		.fencing = s->w->config.fencing ? NODE_FENCING_PACEMAKER : NODE_FENCING_MANUAL,
+		.fencing = s->w->config.fencing,
+		.lost_timeout_ms = s->w->config.lost_timeout_ms,
 		.fence_request = true,
 		.fence_startup = s->w->config.fence_startup,
 		.fence_request_delay_ms = s->w->config.fence_request_delay_ms,
@@ -407,6 +408,9 @@ static void act(struct simnode *s, const struct node_action *act)
 		client_tell(s->w, act);
 		break;
 	case NODE_ACTION_READY:
+		unfenced_client_ready(s, client_by_conn(s->w, act->conn));
+		client_tell(s->w, act);
+		break;
 	case NODE_ACTION_REPLY:
 	case NODE_ACTION_BAST:
 	case NODE_ACTION_LOST:

@@ -10,6 +10,38 @@
 
 enum { HEAL_LIMIT_US = 30000000, DRAIN_LIMIT_US = 60000000 };
 
+/* From a source of its own, so that all other runs are as they would be without. */
+static void rare_draw(struct world_config *c, uint64_t seed, const struct swarm_options *options)
+{
+	struct prng r;
+
+	prng_seed(&r, seed ^ UINT64_C(0x4a4e));
+	/* Where a rule is looked for it is in the mixture that its seeds were counted in (t-mutants.sh). */
+	bool draws = options->mutations == 0;
+
+	if (options->unfenced || (c->fencing == NODE_FENCING_MANUAL && prng_chance(&r, 100) && draws)) {
+		c->fencing = NODE_FENCING_NONE;
+		c->lost_timeout_ms = (uint32_t)prng_scale(&r, 50, 5000);
+	}
+	if (options->hosts == 0 && prng_chance(&r, 12) && draws) {
+		c->cpg.hosts = prng_chance(&r, 200) ? 16 : 1;
+	}
+	if (c->cpg.hosts > 5) {
+		/* What it costs grows with the square. */
+		c->clients_per_host = 1;
+		c->spaces = 1;
+		c->think_us_max = c->think_us_max < 30000 ? 30000 : c->think_us_max;
+	}
+	if (c->cpg.quorum == QUORUM_MAJORITY && c->cpg.hosts > 1 && prng_chance(&r, 120) && draws) {
+		c->cpg.quorum = prng_chance(&r, 500) ? QUORUM_DEVICE : QUORUM_LAST_MAN;
+	}
+	if (options->quorum_named) {
+		c->cpg.quorum = options->quorum;
+	}
+	c->cpg.device_us_max = (uint32_t)prng_scale(&r, 1000, 2000000);
+	c->cpg.last_man_us = (uint32_t)prng_scale(&r, 10000, 2000000);
+}
+
 static void config_draw(struct world_config *c, uint64_t seed, const struct swarm_options *options)
 {
 	struct prng r;
@@ -72,7 +104,7 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->orphan_per_mille = c->spaces == 1 && prng_chance(&r, 400) ? (unsigned int)prng_range(&r, 20, 500) : 0;
 	c->deadlock_wait_ms = prng_chance(&r, 500) ? (uint32_t)prng_scale(&r, 20, 3000) : 0;
 	c->old_per_mille = prng_chance(&r, 250) ? (unsigned int)prng_range(&r, 100, 900) : 0;
-	c->fencing = prng_chance(&r, 400) || options->fencing;
+	c->fencing = prng_chance(&r, 400) || options->fencing ? NODE_FENCING_PACEMAKER : NODE_FENCING_MANUAL;
 	c->fence_startup = prng_chance(&r, 300);
 	c->fence_request_delay_ms = (uint32_t)prng_scale(&r, 1, 3000);
 	c->fence_late_us_max = (uint32_t)prng_scale(&r, 1000, 8000000);
@@ -82,15 +114,18 @@ static void config_draw(struct world_config *c, uint64_t seed, const struct swar
 	c->stuck_per_mille = prng_chance(&r, 300) ? (unsigned int)prng_range(&r, 10, 200) : 0;
 	c->prep_ack_ms = (uint32_t)prng_scale(&r, 200, 3000);
 	c->prep_kill_ms = (uint32_t)prng_range(&r, 500, 2000);
+	rare_draw(c, seed, options);
 }
 
 static void config_tell(struct world *w, const struct faults *f, uint64_t faults_us)
 {
 	const struct world_config *c = &w->config;
-	static const char *const rules[] = { "majority", "two_node", "tie breaker" };
+	static const char *const rules[] = { "majority", "two_node", "tie breaker", "device",
+					     "last man" };
+	static const char *const fencing[] = { "by hand", "asked for", "none" };
 
-	story_tell(w, "%u nodes, quorum by %s, on_lost %s, %u clients each, %u resources, %u spaces",
-		   c->cpg.hosts, rules[c->cpg.quorum], c->on_lost == NODE_ON_LOST_KILL ? "kill" : "fence",
+	story_tell(w, "%u nodes, quorum by %s, fencing %s, on_lost %s, %u clients each, %u resources, %u spaces",
+		   c->cpg.hosts, rules[c->cpg.quorum], fencing[c->fencing], c->on_lost == NODE_ON_LOST_KILL ? "kill" : "fence",
 		   c->clients_per_host, c->resources, c->spaces);
 	story_tell(w, "detection %u..%u us, faults for %.1f s, one every %.2f s", c->cpg.detect_us_min,
 		   c->cpg.detect_us_max, (double)faults_us / 1e6, (double)f->between_us / 1e6);
@@ -200,10 +235,13 @@ bool swarm_run(struct world *w, uint64_t seed, const struct swarm_options *optio
 	config_tell(w, &faults, faults_us);
 	admin_init(w);
 	fencer_init(w);
+	w->marks[MARK_ONE_NODE] += config.cpg.hosts == 1;
+	w->marks[MARK_SIXTEEN_NODES] += config.cpg.hosts == 16;
 	if (faults.network_only || prng_chance(&w->prng, 900)) {
 		/* (With fencing, two lockspaces may each be lost on another node, and both are fenced; and a node
 		 * whose subscriber cannot be killed evicts itself, R-CB-10.) */
-		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only && !config.fencing &&
+		w->formed_for_good = world_run_until(w, healthy, HEAL_LIMIT_US) && faults.network_only &&
+				     config.fencing != NODE_FENCING_PACEMAKER &&
 				     config.stuck_per_mille == 0 &&
 				     (config.spaces == 1 || config.on_lost == NODE_ON_LOST_KILL);
 	}

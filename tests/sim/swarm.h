@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tests/sim/cpgmodel.h"
+
 #define SWARM_FAULTS_MAX 512
 
 struct counters;
@@ -17,11 +19,14 @@ struct world;
 
 struct swarm_options {
 	unsigned int hosts;   /* 0: drawn */
+	bool quorum_named;    /* else drawn, as the quorum rule is */
+	enum quorum_rule quorum;
 	uint64_t mutations;
 	uint64_t steps_max;   /* 0: no bound */
 	uint32_t faults;      /* bits of enum sim_fault: only these kinds, often; 0: as drawn */
 	unsigned int clients; /* per host at most; 0: as drawn */
 	bool fencing;         /* always through a fencing device; else as drawn */
+	bool unfenced; /* fencing = none */
 	bool masked[SWARM_FAULTS_MAX]; /* faults left out, by their number in the run */
 };
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The checker can fail: with one safety rule taken out of the node, the simulator must find a violation within
 # a bounded number of seeds, and of the kind that the rule is there for. Some need faults of certain kinds
-# (--only). Rules that need a whole story are taken out in sim-scripted (scripted_aim.c); rules that others cover
+# (--only). Rules that need a whole story are taken out in sim-scripted (scripted*.c); rules that others cover
 # are named at the end.
 set -eu
 
@@ -20,6 +20,9 @@ kind_text() {
 		;;
 	upgrade) # somebody was sent what he does not know
 		echo 'counts bad_messages|knows feature level'
+		;;
+	unfenced) # fencing = none gives away what it may not, or too early
+		echo 'gives away what node'
 		;;
 	callbacks) # a client was told of a recovery what is not so, or at the wrong time
 		echo 'recovery callbacks:|R-CB-|R-GEN-1|R-MEM-5'
@@ -40,6 +43,7 @@ caught() { # kind mutation last-seed [fault...]
 	case $rule in
 	fence-any) ;;
 	fence-*) only="--fencing" ;;
+	none-*) only="--unfenced" ;;
 	esac
 	for fault in "$@"; do
 		only="$only --only $fault"
@@ -95,8 +99,14 @@ caught safety fence-node 3000
 caught safety fence-itself 3000
 caught safety fence-slow 3000
 
-# As stories (sim-scripted), all as safety: no-stable, no-renew, no-raise, no-lvb-mark, stable-held, not-prepared,
-# form-alone.
+# fencing = none.
+caught unfenced none-early 50
+caught safety none-alone 100
+
+# As stories (sim-scripted, at the end of each of scripted*.c), as safety: no-stable, no-renew, no-raise, no-lvb-mark,
+# stable-held, not-prepared, form-alone, no-electorate and no-quorum with a quorum device, fence-failed, fence-action,
+# fence-itself, fence-old, fence-node, fence-answer; as unfenced: none-early, none-alone; as callbacks: slot-unstable;
+# fence-merge by its own expectation.
 # Others keep what these keep, for the reasons in ARCHITECTURE.md ("Second lines"): no-epoch, no-incarnation, no-hold,
-# resend-late, confirm-any, no-ringid, fence-any, evict-any, leave-shrinks, slow-any.
+# resend-late, confirm-any, no-ringid, fence-any, fence-word, fence-rejoin, evict-any, leave-shrinks, slow-any.
 exit "$failed"

@@ -25,6 +25,7 @@ void begin(struct world *w, uint64_t seed, const struct cast_of *cast, uint64_t 
 		.cpg = {
 			.hosts = cast->hosts,
 			.quorum = cast->quorum,
+			.last_man_us = 300 * MS,
 			.detect_us_min = 100 * MS,
 			.detect_us_max = 200 * MS,
 			.merge_us_max = 50 * MS,
@@ -54,6 +55,13 @@ void begin(struct world *w, uint64_t seed, const struct cast_of *cast, uint64_t 
 		.replay_bytes = 200,
 		.digest_interval = 64,
 		.old_per_mille = cast->old ? 1000 : 0,
+		.fencing = cast->fencing,
+		.fence_manual = true,
+		.fence_request_delay_ms = cast->fence_request_delay_ms,
+		.lost_timeout_ms = cast->lost_timeout_ms,
+		.subscribe_per_mille = cast->subscribed ? 1000 : 0,
+		.prep_ack_ms = 300,
+		.prep_kill_ms = 500,
 		.image_us_max = 500,
 	};
 
@@ -164,4 +172,37 @@ void crash_now(void *ctx, uint64_t host, uint64_t b)
 {
 	(void)b;
 	admin_crash(ctx, (unsigned int)host);
+}
+
+/* --- fencing, by hand ------------------------------------------------------------------------ */
+
+void fence_heard(struct world *w, unsigned int node, const struct node_fence_result *r)
+{
+	simnode_request(&w->nodes[node - 1],
+			&(struct request){ .type = REQUEST_FENCE, .fence = FENCE_RESULT, .result = *r });
+}
+
+uint64_t fence_mark(const struct world *w, unsigned int node)
+{
+	return w->fencer.ears[node - 1].mark;
+}
+
+size_t fence_requests(const struct world *w, unsigned int target)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w->fencer.requests_count; i++) {
+		n += target == 0 || w->fencer.requests[i].fencing == target - 1;
+	}
+	return n;
+}
+
+void fence_answer(struct world *w, bool success)
+{
+	while (w->fencer.requests_count > 0) {
+		const struct fence_request *r = &w->fencer.requests[--w->fencer.requests_count];
+
+		simnode_request(&w->nodes[r->host], &(struct request){ .type = REQUEST_FENCE, .fence = FENCE_ANSWER,
+								       .token = r->token, .yes = success });
+	}
 }

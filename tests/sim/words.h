@@ -21,6 +21,10 @@ struct cast_of {
 	enum node_on_lost on_lost;
 	bool busy; /* clients act by themselves */
 	bool old;  /* daemons know feature level 1 only */
+	bool subscribed; /* clients are told of recoveries */
+	enum node_fencing fencing; /* PACEMAKER: by the words below */
+	uint32_t fence_request_delay_ms;
+	uint32_t lost_timeout_ms;
 };
 
 /* A rule that is taken out: some seed must end with this violation then, or the story shows nothing. */
@@ -63,6 +67,15 @@ uint64_t counter_of(struct world *w, unsigned int node, const char *name);
 void slow_now(void *ctx, uint64_t host, uint64_t factor);
 void storm_now(void *ctx, uint64_t host, uint64_t us);
 void crash_now(void *ctx, uint64_t host, uint64_t b);
+
+/* A fencing has ended, so @node is told; it was asked for after that mark of @node. */
+void fence_heard(struct world *w, unsigned int node, const struct node_fence_result *r);
+/* The last mark that @node has given out. */
+uint64_t fence_mark(const struct world *w, unsigned int node);
+/* Requests to fence that node, or any (0), which have no answer yet. */
+size_t fence_requests(const struct world *w, unsigned int target);
+/* All of them are over. */
+void fence_answer(struct world *w, bool success);
 
 /* Each ends with an entry without a name. */
 extern const struct story_entry stories[];

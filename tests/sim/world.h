@@ -23,6 +23,7 @@
 #include "tests/sim/simnode.h"
 #include "tests/sim/story.h"
 #include "tests/sim/timeline.h"
+#include "tests/sim/unfenced.h"
 
 #define SIM_CLIENTS_MAX 32
 #define SIM_SPACES_MAX 2
@@ -53,6 +54,11 @@
 	X(MUTE, "one-way losses")                                                                  \
 	X(SLOW, "slow hosts")                                                                      \
 	X(QUORUM_FLIP, "quorum flips without a ring change")                                       \
+	X(DEVICE_VOTES, "votes of a quorum device that came")                                      \
+	X(DEVICE_LEAVES, "votes of a quorum device that went")                                     \
+	X(LAST_MAN, "fewer votes expected (last_man_standing)")                                    \
+	X(ONE_NODE, "clusters of one node")                                                        \
+	X(SIXTEEN_NODES, "clusters of sixteen nodes")                                              \
 	X(CLIENT_KILL, "clients killed")                                                           \
 	X(CLEAN_STOP, "daemons stopped cleanly")                                                   \
 	X(RELEASE, "lockspace releases")                                                           \
@@ -102,6 +108,7 @@
 	X(FENCE_MERGED, "requests merged with a fencing that was going on")                       \
 	X(FENCE_ASKED, "fencings asked for by a daemon")                                          \
 	X(FENCE_USELESS, "unfencings and fencings by the node itself")                            \
+	X(UNFENCED, "lost nodes given up without fencing, with clients that go on")                \
 	X(CORRUPTED, "replicas changed behind the node's back")                                   \
 	X(DUMP, "dumps of replicas that differ")                                                   \
 	X(OLD_DAEMON, "daemons of an older feature level started")                                 \
@@ -158,8 +165,10 @@ struct world_config {
 	uint32_t image_us_max; /* from one read of an image's pipe to the next */
 	unsigned int image_fail_per_mille;
 	uint32_t image_stall_ms;
-	/* Fencing through something like Pacemaker. */
-	bool fencing;
+	/* Fencing, if so through something like Pacemaker. */
+	enum node_fencing fencing;
+	uint32_t lost_timeout_ms;
+	bool fence_manual; /* scripted: the fencer does nothing by itself, and says what the story says */
 	bool fence_startup;
 	uint32_t fence_request_delay_ms;
 	uint32_t fence_late_us_max;    /* from the cut of the power to the report */
@@ -198,6 +207,7 @@ struct world {
 	struct recovery recovery;
 	struct admin admin;
 	struct fencer fencer;
+	struct unfenced unfenced;
 	uint64_t conn_next;
 	uint64_t partitions; /* so far; the last one is healed, not an earlier one */
 	unsigned int faults_count; /* chances for a fault so far */
