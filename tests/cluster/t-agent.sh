@@ -96,6 +96,7 @@ ok "monitor after stop" act 7 monitor
 ok "start" act 0 start
 sb pause n1 lockstepd
 ok "a daemon that hangs is an error" act 1 monitor OCF_RESKEY_CRM_meta_timeout=4000
+ok "and cannot be started on top of" act 1 start OCF_RESKEY_CRM_meta_timeout=4000
 on n1 env OCF_ROOT=/usr/lib/ocf OCF_RESKEY_CRM_meta_timeout=4000 "$agent" monitor >"$tmp/reason" 2>&1
 ok "with a reason" grep -q 'does not answer' "$tmp/reason"
 ok "it has to be killed, and the stop fails" act 1 stop OCF_RESKEY_CRM_meta_timeout=8000
@@ -111,13 +112,14 @@ on n1 env OCF_ROOT=/usr/lib/ocf "$agent" start >"$tmp/reason" 2>&1
 ok "the reason names file and line" grep -q 'lockstep.conf:[0-9]' "$tmp/reason"
 on n1 sed -i '$d' /etc/lockstep/lockstep.conf
 
-# Programs that hold locks are told by SIGTERM, which ends most, and killed after stop_grace.
+# Programs that hold locks are sent SIGTERM after half of stop_grace, which ends most, and killed at its end. What they are told
+# before is seen in t-stop.sh.
 ok "start" act 0 start
 start busy n1 lockstep run job -- sleep 76543
-start other n1 lockstep run -m PR other -- sh -c 'trap "echo told" TERM; sleep 2; sleep 1; exit 9'
+start other n1 lockstep run -m PR other -- sh -c 'trap "echo told; exit 9" TERM; while :; do sleep 0.1; done'
 within lock_listed n1 job granted
 within lock_listed n1 other granted
-ok "stop of a busy daemon succeeds" act 0 stop OCF_RESKEY_stop_grace=30s
+ok "stop of a busy daemon succeeds" act 0 stop OCF_RESKEY_stop_grace=10s
 ok "its log names who uses it" act_says 'in use on this node, by lockstep \(pid [0-9]+\), lockstep \(pid [0-9]+\)'
 ok "a program that was told ends" ended busy 143
 ok "another one ends as it likes" ended other 9

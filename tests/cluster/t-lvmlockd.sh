@@ -209,4 +209,8 @@ ok "vgcreate" lvm n2 lvm vgcreate --shared "$vg" "$loop"
 ok "agent: stop" agent stop
 ok "agent: stopped" status_is 7 agent monitor
 ok "no lockspace is left" not on n2 sh -c 'lockstep dlm ls | grep lvm_'
+on n2 mount --bind /dev/null "$(command -v lvmlockctl)"
+ok "agent: a missing program is not installed" status_is 5 agent start
+on n2 umount "$(command -v lvmlockctl)"
+ok "agent: unknown action" status_is 3 agent nonsense
 done_testing
