@@ -60,7 +60,24 @@ fail_count() {
 
 # With the history of all operations, not only of those that Pacemaker still counts as failed.
 cleaned() {
-	on n2 pcs resource refresh lockstep
+	on n2 crm_resource --refresh --resource lockstep
+}
+
+# What pcs does as well, but not as quickly.
+param() { # NAME VALUE, or nothing to take it back
+	if [ -n "$2" ]; then
+		on n1 crm_resource --resource lockstep --set-parameter "$1" --parameter-value "$2"
+	else
+		on n1 crm_resource --resource lockstep --delete-parameter "$1"
+	fi >/dev/null
+}
+
+wanted() { # Started or Stopped
+	on n1 crm_resource --resource lockstep-clone --meta --set-parameter target-role --parameter-value "$1" >/dev/null
+}
+
+settled() {
+	on n1 crm_resource --wait --timeout "$patience"
 }
 
 command -v pcs >/dev/null 2>&1 || skip_all "pcs is not installed"
@@ -97,23 +114,41 @@ ok "and healthy" within attribute n1 ok
 ok "nothing has failed" [ "$(fail_count)" = 0 ]
 
 # The other policy: where there is no quorum the daemon is stopped, which needs nobody's consent.
-on n1 pcs property set no-quorum-policy=stop
+on n1 crm_attribute --name no-quorum-policy --update stop
 sb cut n1
 ok "with no-quorum-policy=stop it is stopped" within not on n1 pgrep -x lockstepd
 ok "without a failure" not mon_says n1 'stop on n1'
 sb heal
 ok "and started again" within started_on n1 n2 n3
 ok "healthy" within attribute n1 ok
-on n1 pcs property set no-quorum-policy=freeze
+on n1 crm_attribute --name no-quorum-policy --update freeze
+
+# A monitor that takes a lock, which somebody else has here.
+on n2 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n2"
+start self n2 lockstep run lockstep-monitor.n2 -- sh -c 'echo held; exec sleep 76543'
+within said self '^held'
+ok "pcs adds a monitor of depth 20" on n1 pcs resource op add lockstep monitor interval=3s timeout=20s OCF_CHECK_LEVEL=20
+ok "a lock that cannot be had is degraded, with the reason" \
+	within mon_says n1 "3s-interval monitor on n2 returned '?(OCF_DEGRADED|degraded).*a lock in lockspace default was not granted"
+ok "which restarts nothing" same_daemon n2
+ok "nor counts as a failure" [ "$(fail_count)" = 0 ]
+on n2 pkill -TERM -f '^sleep 76543'
+within ended self
+on n1 cibadmin --delete --xpath "//primitive[@id='lockstep']//op[@interval='3s']"
+cleaned >/dev/null 2>&1
+within started_on n1 n2 n3
 
 on n1 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n1"
-on n1 pcs resource update lockstep stop_grace=4s --wait=60
+param stop_grace 4s
+settled
 ok "a change of stop_grace restarts nothing" same_daemon n1
-on n1 pcs resource update lockstep attribute=locks --wait=60
+param attribute locks
+settled
 ok "nor does one of the attribute" same_daemon n1
 ok "which has the new name" within attribute n1 ok locks
 ok "and the old one is gone" within no_attribute n1
-on n1 pcs resource update lockstep attribute= --wait=60
+param attribute ''
+settled
 
 start job n2 lockstep run job -- sleep 76543
 within lock_listed n1 job 'granted .* n2 '
@@ -147,21 +182,24 @@ ok "no stop has failed" not mon_says n1 'lockstep.*stop'
 
 # Exit codes as Pacemaker takes them.
 ok "pcs refuses what the agent refuses" not on n1 pcs resource update lockstep stop_grace=soon --agent-validation
-on n1 pcs resource update lockstep stop_grace=soon
-on n1 pcs resource enable lockstep-clone
+param stop_grace soon
+wanted Started
 ok "a wrong value is 'not configured', with its name" within mon_says n1 "start on n[123] returned 'not configured' \(stop_grace=soon"
-on n1 pcs resource disable lockstep-clone --wait=60
-on n1 pcs resource update lockstep stop_grace=4s config=/etc/lockstep/none.conf
+wanted Stopped
+settled
+param stop_grace 4s
+param config /etc/lockstep/none.conf
 cleaned >/dev/null 2>&1
-on n1 pcs resource enable lockstep-clone
+wanted Started
 ok "a missing file is an 'invalid parameter' there" within mon_says n1 "start on n3 returned 'invalid parameter' \(configuration file /etc/lockstep/none.conf"
-on n1 pcs resource disable lockstep-clone --wait=60
-on n1 pcs resource update lockstep config=
+wanted Stopped
+settled
+param config ''
 for file in $(on n3 sh -c 'command -v lockstepd'); do
 	on n3 mount --bind /dev/null "$file"
 done
 cleaned >/dev/null 2>&1
-on n1 pcs resource enable lockstep-clone
+wanted Started
 ok "a missing program is 'not installed'" within mon_says n1 "start on n3 returned 'not installed' \(program lockstepd"
 # Nothing of this cluster ran before, and n3 might.
 ok "the others start, and wait for it" within mon_says n1 'Started n2' && within mon_says n1 'Started n1'

@@ -165,6 +165,7 @@ if lvm_here; then
 	done
 	did lvm
 	ok "lvmlockd runs on all nodes" within started lvmlockd-clone n1 n2 n3
+	ok "pcs describes its agent" on n1 sh -c 'pcs resource describe ocf:lockstep:lvmlockd | grep -q "with the locks of Lockstep"'
 	ok "it is one on Lockstep" on n1 sh -c "grep -q lockstep/libdlm_lt.so /proc/\$(cat /run/lvmlockd.pid)/maps"
 	ok "a shared volume group is made" on n1 env LVM_SUPPRESS_FD_WARNINGS=1 lvm vgcreate --shared recipes "$loop"
 	ok "another node uses it" on n2 env LVM_SUPPRESS_FD_WARNINGS=1 lvm vgchange --lockstart recipes
