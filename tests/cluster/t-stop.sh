@@ -120,7 +120,7 @@ on n1 pcs node unstandby n3
 ok "it starts again" within healthy n3
 
 # Who does not.
-grace 4
+grace 6
 start deaf n3 lockstep run deaf -- sh -c 'trap "echo SIGTERM" TERM; echo up; while :; do sleep 0.1; done'
 start idle n3 "$holder" -m EX idle
 within said idle '^granted'
