@@ -586,7 +586,9 @@ void node_stop_tell(struct node *n)
 		list_for_each(session_item, &s->sessions) {
 			struct session *session = list_entry(session_item, struct session, item);
 
-			if (session->active && !session->holding) {
+			/* Whoever asks us to stop asks again; nothing is piled up for who does not read. */
+			if (session->active && !session->holding && session->callbacks_count == 0 &&
+			    session->backlog == 0) {
 				stop_tell(session);
 			}
 		}
