@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# The two libdlm: what they export (R-ABI-1 to R-ABI-3), then dlm_errors, and dlm_calls for each, with a daemon to use up.
+# The two libdlm: what they export (R-ABI-1 to R-ABI-3), then dlm_errors, and dlm_calls and dlm_rules for each, with a
+# daemon to use up.
 # shellcheck disable=SC1091,SC2154
 . "${top_srcdir:-.}/tests/cli/lib.sh"
 [ -x "$top_builddir/tests/lib/dlm_calls" ] || skip "libdlm.so.3 is not built (libdlm.h, of Debian's libdlm-dev)"
@@ -57,6 +58,11 @@ for program in dlm_calls dlm_calls_lt; do
 	daemon_start
 	DAEMON_PID=$daemon_pid
 	export DAEMON_PID
+	ok "$program" "$top_builddir/tests/lib/$program"
+	daemon_kill 2>/dev/null
+done
+for program in dlm_rules dlm_rules_lt; do
+	daemon_start "lockspaces =" "ipc_group = nogroup"
 	ok "$program" "$top_builddir/tests/lib/$program"
 	daemon_kill 2>/dev/null
 done

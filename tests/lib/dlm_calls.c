@@ -539,6 +539,8 @@ static void a_dead_daemon_is_enotconn(dlm_lshandle_t h, dlm_lshandle_t other)
 	CHECK(REFUSED(dlm_ls_purge(h, 0, 0), ENOTCONN));
 	errno = 0;
 	CHECK(dlm_new_lockspace("other", 0600, 0) == NULL && errno == EUNATCH);
+	errno = 0;
+	CHECK(dlm_open_lockspace("other") == NULL && errno == ENOENT);
 	CHECK(dlm_close_lockspace(h) == 0 && dlm_close_lockspace(other) == 0);
 	(void)waitpid(killer, NULL, 0);
 }
