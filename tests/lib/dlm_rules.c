@@ -164,6 +164,14 @@ static void what_is_purged_is_forgotten(dlm_lshandle_t other)
 	CHECK(lock_wait(h, LKM_EXMODE, &lksb, 0, "purged") == 0);
 	CHECK(dlm_ls_purge(h, 0, getpid()) == 0);
 	CHECK(REFUSED(dlm_ls_unlock(h, lksb.sb_lkid, 0, &lksb, NULL), ENOENT));
+	/* Also what has come and was not told. */
+	struct pollfd p = { .fd = dlm_ls_get_fd(h), .events = POLLIN };
+
+	CHECK(lock(h, LKM_EXMODE, &lksb, 0, "untold", NULL) == 0);
+	CHECK(poll(&p, 1, PATIENCE_S * 1000) == 1);
+	casts = 0;
+	CHECK(dlm_ls_purge(h, 0, getpid()) == 0);
+	CHECK(dlm_dispatch(p.fd) == 0 && casts == 0);
 	CHECK(lock_wait(other, LKM_EXMODE, &second, 0, "purged") == 0 &&
 	      second.sb_status == 0);
 	CHECK(unlock_wait(other, &second) == 0);
