@@ -90,6 +90,11 @@ static const struct verb verbs[] = {
 	  "      --libdir FOLDER      where our libdlm.so.3 and libdlm_lt.so.3 are\n"
 	  "Exit: PROGRAM's own, 126 it cannot be run, 127 not found.\n",
 	  verb_libdlm },
+	{ "ctdb-mutex", "[-s LOCKSPACE] [-w SECONDS] NAME",
+	  "Hold NAME for CTDB, which runs this as its cluster lock, and tell it so in its own way.\n"
+	  "  -w, --wait SECONDS       for the cluster's answer (default 10), never for another holder\n"
+	  "Exit: 0 told to end, 75 not acquired, 76 lock lost.\n",
+	  verb_ctdb_mutex },
 	{ "dlm", "ls [-n] [NAME] | lockdump [-M] NAME | status",
 	  "Show what dlm_tool(8) shows, in its words.\n"
 	  "  ls                       lockspaces and their members; -n with lost ones\n"

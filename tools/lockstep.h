@@ -58,6 +58,7 @@ int verb_lvb(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_release(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_check_token(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_stats(struct cli *cli, const struct verb *verb, int argc, char **argv);
+int verb_ctdb_mutex(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_metrics(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_dump(struct cli *cli, const struct verb *verb, int argc, char **argv);
 int verb_recovery(struct cli *cli, const struct verb *verb, int argc, char **argv);

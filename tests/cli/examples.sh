@@ -72,4 +72,34 @@ status "what goes wrong is said" 3 env LOCKSTEP_IPC_NAME="nobody-$$" "$source/ex
 complains "by lockstep run" '^lockstep: '
 status "its exit code comes through" 7 "$source/examples/cron-once" -k 0 nightly sh -c 'exit 7'
 status "usage" 2 "$source/examples/cron-once" nightly
+
+# --- libvirt: two hosts with hooks of their own, guests that are no more than a command line
+uuid=4dea22b3-1d52-d8f3-2516-782e98ab3fa0
+hook() { # HOST OPERATION
+	echo "<domain type='kvm'><name>vm1</name> <uuid>$uuid</uuid></domain>" |
+		LOCKSTEP_LIBVIRT_RUN=$tmp/libvirt-$1 LOCKSTEP_LIBVIRT_PIDS=$tmp/qemu-$1 "$source/examples/libvirt/qemu" vm1 "$2" begin -
+}
+# shellcheck disable=SC2119
+hook_told() { # WHAT STATUS HOST OPERATION: and nothing on standard output, which would be taken for XML
+	hook "$3" "$4" >"$tmp/out" 2>"$tmp/err"
+	ok "$1" [ "$?/$(wc -c <"$tmp/out" | tr -d ' ')" = "$2/0" ]
+}
+hook_told "a guest is prepared" 0 a prepare
+ok "under its lock" not free "libvirt/$uuid"
+hook_told "on another host" 1 b prepare
+complains "it is refused, and told where it runs" 'Held in mode EX by lockstep'
+hook_told "which has nothing to release" 0 b release
+ok "so the lock stays" not free "libvirt/$uuid"
+hook_told "libvirtd was restarted" 0 a reconnect
+hook_told "other operations do not matter" 0 a started
+hook_told "live migration" 1 b migrate
+complains "is refused" 'live migration is not possible'
+hook_told "the guest has ended" 0 a release
+ok "the lock is free" free "libvirt/$uuid"
+hook_told "so it runs on the other host" 0 b prepare
+mkdir -p "$tmp/qemu-b"
+start guest sh -c 'sleep 1000; :' qemu -uuid "$uuid"
+cp "$tmp/guest.pid" "$tmp/qemu-b/vm1.pid"
+daemon_kill
+ok "the lock is lost: the guest is killed" within ended guest 137
 done_testing
