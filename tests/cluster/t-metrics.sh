@@ -7,7 +7,7 @@
 # fencing is a metric, too.
 #
 # promtool: $LOCKSTEP_PROMTOOL, or in the PATH. Without it our own strict reader is the check, and the alerts are not run.
-# shellcheck disable=SC2154
+# shellcheck disable=SC2016,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
 command -v python3 >/dev/null || skip_all "python3 is not installed"
