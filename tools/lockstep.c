@@ -17,7 +17,7 @@ static const struct verb verbs[] = {
 	  "  -w, --wait SECONDS       give up after that time (fractions allowed)\n"
 	  "  -n, --nonblock           do not wait for other holders\n"
 	  "  -s, --lockspace NAME     default: $LOCKSTEP_LOCKSPACE, or \"default\"\n"
-	  "  -v, --verbose            say who holds the lock when waiting takes longer\n"
+	  "  -v, --verbose            say who holds the lock, and how many wait before, when it takes longer\n"
 	  "COMMAND sees LOCKSTEP_TOKEN, LOCKSTEP_NAME and LOCKSTEP_LOCKSPACE.\n"
 	  "Exit: COMMAND's own, 128+N after signal N, 75 lock not acquired, 76 lock lost,\n"
 	  "126 COMMAND cannot be run, 127 not found.\n",

@@ -196,7 +196,8 @@ __attribute__((format(printf, 1, 2))) void progress_begin(const char *format, ..
 void progress_row(void);
 void progress_end(void);
 
-/* Who holds @name, one line each on stderr, for `run`; silent when it cannot be found out. */
-void holders_tell(struct cli *cli, const uint8_t *name, size_t name_len);
+/* Who holds @name, one line each on stderr, and how many wait before the lock @lkid of this node, for `run`; silent when it
+ * cannot be found out. */
+void holders_tell(struct cli *cli, const uint8_t *name, size_t name_len, uint32_t lkid);
 
 #endif

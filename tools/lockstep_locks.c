@@ -308,11 +308,23 @@ int verb_locks(struct cli *cli, const struct verb *verb, int argc, char **argv)
 
 /* --- for run --------------------------------------------------------------------------- */
 
+/* Our own request, and how many stand before it in the order in which they will be granted. */
+struct place {
+	uint32_t nodeid;
+	uint32_t lkid;
+	unsigned int ahead;
+	bool found;
+};
+
 static int holder_tell(const struct lockstep_lock_info *lock, void *arg)
 {
 	char owner[TEXT_MAX], since[TEXT_MAX];
+	struct place *p = arg;
 
-	(void)arg;
+	if (lock->queue != 'G') {
+		p->found |= lock->nodeid == p->nodeid && lock->lkid == p->lkid;
+		p->ahead += p->found ? 0 : 1;
+	}
 	if (lock->queue == 'G') {
 		complain("held in mode %s by %s since %s%s", lockstep_mode_name(lock->granted),
 			 owner_text(lock, owner, sizeof(owner)),
@@ -322,13 +334,21 @@ static int holder_tell(const struct lockstep_lock_info *lock, void *arg)
 	return 0;
 }
 
-void holders_tell(struct cli *cli, const uint8_t *name, size_t name_len)
+void holders_tell(struct cli *cli, const uint8_t *name, size_t name_len, uint32_t lkid)
 {
 	struct lockstep_options options = { .ipc_name = cli->options.ipc_name, .timeout_ms = 1000 };
+	struct place place = { .lkid = lkid };
+	struct lockstep_status status;
 	struct lockstep_admin *a;
 
 	if (lockstep_admin_open(&options, &a) == 0) {
-		(void)lockstep_admin_locks(a, cli->space, name, name_len, holder_tell, NULL);
+		if (lockstep_admin_status(a, &status) == 0) {
+			place.nodeid = status.nodeid;
+		}
+		(void)lockstep_admin_locks(a, cli->space, name, name_len, holder_tell, &place);
+		if (place.found && place.ahead > 0) {
+			complain("%u %s before this one", place.ahead, place.ahead == 1 ? "waits" : "wait");
+		}
 		lockstep_admin_close(a);
 	}
 }

@@ -229,7 +229,7 @@ static int lock_wait(struct run *r, int64_t until)
 		}
 		if (tell && left_ms(tell_at) == 0) {
 			complain("run: waiting for lock %s", r->name_text);
-			holders_tell(r->cli, r->name, r->name_len);
+			holders_tell(r->cli, r->name, r->name_len, r->lksb.lkid);
 			tell = false;
 		}
 	}

@@ -67,11 +67,12 @@ status "a compatible mode is, too" 0 lockstep run -n -m NL a -- true
 start wait "$lockstep" run -v a -- echo granted
 within grep -q 'held in mode EX by lockstep (pid' "$tmp/wait.err"
 ok "-v says who holds it" grep -q 'waiting for lock a' "$tmp/wait.err"
-start int "$lockstep" run a -- echo wrong
+start int "$lockstep" run -v a -- echo wrong
 waiters() {
 	[ "$(lockstep locks a | grep -c ' waiting ')" = "$1" ]
 }
 within waiters 2
+ok "and how many wait before" within grep -q "1 waits before this one" "$tmp/int.err"
 signal INT int
 ok "a signal ends the wait" within ended int 130
 ok "and its request" within waiters 1
