@@ -150,6 +150,24 @@ sees_nodes() { # NODE COUNT
 
 # ------------------------------------------------------------------------------ lockstep
 
+# lockstep_conf ON_LOST [LINE...]: the sandbox's settings with others, for
+#	sandbox_up --lockstep-conf "$tmp/lockstep.conf"
+lockstep_conf() {
+	lc_lost=$1
+	shift
+	cat >"$tmp/lockstep.conf" <<-END
+	[daemon]
+	realtime = no
+	lock_memory = no
+	on_lost = $lc_lost
+	log_file = /var/log/lockstepd.log
+	syslog = no
+	run_dir = /run/lockstep
+	state_dir = /var/lib/lockstep
+	END
+	[ $# = 0 ] || printf '%s\n' "$@" >>"$tmp/lockstep.conf"
+}
+
 status_is() { # STATUS COMMAND...
 	si_want=$1
 	shift

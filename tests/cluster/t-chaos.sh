@@ -59,18 +59,7 @@ while [ ! -e $w/stop ]; do
 done &
 wait
 END
-cat >"$tmp/lockstep.conf" <<END
-[daemon]
-realtime = no
-lock_memory = no
-on_lost = kill
-log_file = /var/log/lockstepd.log
-syslog = no
-run_dir = /run/lockstep
-state_dir = /var/lib/lockstep
-post_join_delay_ms = 1000
-request_delay_ms = 4000
-END
+lockstep_conf kill "post_join_delay_ms = 1000" "request_delay_ms = 4000"
 
 loops_start() {
 	for ls_node in $all; do

@@ -9,17 +9,7 @@
 . "${0%/*}/lib.sh"
 need_lockstep
 
-cat >"$tmp/lockstep.conf" <<'END'
-[daemon]
-realtime = no
-lock_memory = no
-on_lost = kill
-log_file = /var/log/lockstepd.log
-syslog = no
-run_dir = /run/lockstep
-state_dir = /var/lib/lockstep
-prep_ack_ms = 10000
-END
+lockstep_conf kill "prep_ack_ms = 10000"
 
 lines() { # KEY COUNT: so many lines, at least
 	[ "$(wc -l <"$tmp/$1.out")" -ge "$2" ]

@@ -8,17 +8,7 @@
 . "${0%/*}/lib.sh"
 need_lockstep
 
-cat >"$tmp/lockstep.conf" <<-'END'
-	[daemon]
-	realtime = no
-	lock_memory = no
-	on_lost = kill
-	log_file = /var/log/lockstepd.log
-	syslog = no
-	run_dir = /run/lockstep
-	state_dir = /var/lib/lockstep
-	trace_dir = /var/log
-END
+lockstep_conf kill "trace_dir = /var/log"
 sandbox_up --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 
 busy='while [ ! -e "$1/stop" ]; do lockstep run -w 3 "race $2" -- true; done; exit 0'

@@ -7,22 +7,6 @@
 . "${0%/*}/lib.sh"
 need_lockstep
 
-conf() { # ON_LOST LINE...
-	conf_lost=$1
-	shift
-	cat >"$tmp/lockstep.conf" <<-END
-	[daemon]
-	realtime = no
-	lock_memory = no
-	on_lost = $conf_lost
-	log_file = /var/log/lockstepd.log
-	syslog = no
-	run_dir = /run/lockstep
-	state_dir = /var/lib/lockstep
-	END
-	printf '%s\n' "$@" >>"$tmp/lockstep.conf"
-}
-
 hold() { # KEY NODE LOCK LOOK
 	start "$1" "$2" lockstep run "$3" -- sleep 76543
 	within lock_listed "$4" "$3" "granted .* $2 "
@@ -42,7 +26,7 @@ status_says() { # NODE PATTERN
 }
 
 # One node is a cluster.
-conf kill "fencing = manual"
+lockstep_conf kill "fencing = manual"
 sandbox_up --nodes 1 --lockstep-conf "$tmp/lockstep.conf"
 ok "one node: locks work" on n1 lockstep run -w "$patience" a -- true
 ok "one node: status says what counts as fencing" status_says n1 '^fencing: by hand'
@@ -52,7 +36,7 @@ ok "one node: it forms again after a crash" on n1 lockstep run -w "$patience" a 
 sb down
 
 # Three nodes without fencing: a time decides, and everything says so.
-conf kill "fencing = none" "lost_timeout_ms = 3000"
+lockstep_conf kill "fencing = none" "lost_timeout_ms = 3000"
 sandbox_up --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 ok "no fencing: status says so" status_says n1 '^fencing: none: .*nothing guarantees'
 ok "no fencing: the summary says so" summary_has n2 '^ok .* nofencing'
@@ -83,7 +67,7 @@ ok "no fencing: all are healthy after heal" within digests_agree
 sb down
 
 # A node that learns that it is lost while a program holds a lock restarts itself.
-conf reboot "fencing = manual"
+lockstep_conf reboot "fencing = manual"
 sandbox_up --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 
 is_off() { # NODE
@@ -108,7 +92,7 @@ command -v pcs >/dev/null 2>&1 || { diag "pcs is not installed: no race of two n
 }
 
 # Two nodes.  After a cut each is quorate and shoots; a delay on one of them decides who is faster.
-conf kill "post_join_delay_ms = 1000" "request_delay_ms = 30000"
+lockstep_conf kill "post_join_delay_ms = 1000" "request_delay_ms = 30000"
 sandbox_up --fence --nodes 2 --two-node --lockstep-conf "$tmp/lockstep.conf"
 
 both_up() {
