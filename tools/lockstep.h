@@ -120,6 +120,15 @@ const char *modes_text(const struct lockstep_lock_info *lock, char *ret, size_t 
 
 /* "lockstep: what: why" on stderr. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+/* lockstep_lost.c: the lost and not yet fenced members of a lockspace, as a visitor of
+ * lockstep_admin_members(); and what is to be said of them, but for what @said says already. */
+#define LOST_MAX 64
+struct lost_list {
+	struct lockstep_member_info member[LOST_MAX];
+	size_t count;
+};
+int lost_add(const struct lockstep_member_info *info, void *arg);
+int lost_nodes_tell(struct lockstep_admin *a, const char *space, const char *said);
 /* Says that @what failed with negative errno @error; the exit code that goes with it. */
 __attribute__((format(printf, 2, 3))) int fail(int error, const char *format, ...);
 int admin_open(struct cli *cli, struct lockstep_admin **ret); /* 0 or an exit code, said */

@@ -44,9 +44,10 @@ static int space_find(const struct lockstep_space_info *info, void *arg)
 
 static int lost_tell(const struct lockstep_member_info *m, void *arg)
 {
+	const struct explain *e = arg;
 	char node[LOCKSTEP_NODE_NAME_MAX + 16], ack[LOCKSTEP_NODE_NAME_MAX + 16];
+	char since[TEXT_MAX], when[TEXT_MAX + 16] = "";
 
-	(void)arg;
 	(void)node_text(m->name, m->nodeid, node, sizeof(node));
 	if (strcmp(m->state, "lost") == 0) {
 		if (m->name[0]) {
@@ -54,11 +55,19 @@ static int lost_tell(const struct lockstep_member_info *m, void *arg)
 		} else {
 			(void)snprintf(ack, sizeof(ack), "%" PRIu32, m->nodeid);
 		}
-		(void)printf("Node %s is lost: it has left without saying so, and nobody knows yet "
-			     "whether it still runs.\n"
-			     "  Its %" PRIu32 " lock%s kept until it was fenced or has come back "
-			     "clean. If you are sure that it is off: lockstep fence-ack %s\n",
-			     node, m->locks, m->locks == 1 ? " is" : "s are", ack);
+		if (m->lost_ms) {
+			(void)snprintf(when, sizeof(when), " since %s",
+				       since_text(m->lost_ms, since, sizeof(since)));
+		}
+		(void)printf("Node %s is lost%s: it has left without saying so, and nobody knows yet "
+			     "whether it still runs.\n",
+			     node, when);
+		if (m->reason[0] && !strstr(e->space.reason, m->reason)) {
+			(void)printf("  %s.\n", m->reason);
+		}
+		(void)printf("  Its %" PRIu32 " lock%s kept until it was fenced or has come back clean. If "
+			     "you are sure that it is off: lockstep fence-ack %s\n",
+			     m->locks, m->locks == 1 ? " is" : "s are", ack);
 	} else if (strcmp(m->state, "lost-fenced") == 0) {
 		(void)printf("Node %s was lost and has been fenced; its %" PRIu32
 			     " locks go with the next recovery.\n",
@@ -231,7 +240,7 @@ static int explain_text(struct explain *e)
 	/* Without quorum all others are lost, and nobody here may be told to vouch for them. */
 	int error = e->space.lost_members == 0 || !e->quorate
 			    ? 0
-			    : lockstep_admin_members(e->admin, e->cli->space, lost_tell, NULL);
+			    : lockstep_admin_members(e->admin, e->cli->space, lost_tell, e);
 
 	if (error && error != -ENOENT) {
 		return list_failed(e->cli, error);
@@ -264,6 +273,8 @@ static int lost_json(const struct lockstep_member_info *m, void *arg)
 		json_put(o, "nodeid", json_object_new_int64(m->nodeid));
 		json_put(o, "state", json_object_new_string(m->state));
 		json_put(o, "locks", json_object_new_int64(m->locks));
+		json_put(o, "since_ms", json_object_new_uint64(m->lost_ms));
+		json_put(o, "doing", json_object_new_string(m->reason));
 		return json_object_array_add(arg, o) < 0 ? -ENOMEM : 0;
 	}
 	return 0;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <json-c/json.h>
 
@@ -60,7 +61,7 @@ static void words_add(struct words *w, const char *word)
 				    w->size ? " " : "", word);
 }
 
-static int lost_add(const struct lockstep_member_info *info, void *arg)
+static int lost_name_add(const struct lockstep_member_info *info, void *arg)
 {
 	char node[LOCKSTEP_NODE_NAME_MAX + 16];
 
@@ -82,7 +83,7 @@ static int lost_collect(struct lockstep_admin *a, const struct spaces *spaces, s
 	for (size_t i = 0; i < spaces->count; i++) {
 		int error = spaces->info[i].lost_members == 0
 				    ? 0
-				    : lockstep_admin_members(a, spaces->info[i].name, lost_add, ret);
+				    : lockstep_admin_members(a, spaces->info[i].name, lost_name_add, ret);
 
 		if (error && error != -ENOENT) {
 			return error;
@@ -127,8 +128,7 @@ static bool lost_matter(const struct lockstep_status *status)
 	return status->quorate || status->standalone;
 }
 
-static void status_print(const struct lockstep_status *status, const struct spaces *spaces,
-			 const struct words *lost)
+static void status_print(const struct lockstep_status *status, const struct spaces *spaces)
 {
 	char node[LOCKSTEP_NODE_NAME_MAX + 16];
 
@@ -174,16 +174,68 @@ static void status_print(const struct lockstep_status *status, const struct spac
 			(void)printf("  %s\n", s->reason);
 		}
 	}
-	if (lost->size > 0 && !strstr(status->reason, "fence-ack")) {
-		(void)printf("lost: %s. What a lost node holds is kept until that node was fenced or "
-			     "has come back clean.\n"
-			     "If you are sure that it is off: lockstep fence-ack NODE\n",
-			     lost->text);
+}
+
+/* Everything that is known of the lost nodes, lockspace by lockspace. */
+static int lost_print(struct lockstep_admin *a, const struct lockstep_status *status,
+		      const struct spaces *spaces)
+{
+	int error = 0;
+
+	for (size_t i = 0; error == 0 && i < spaces->count; i++) {
+		const struct lockstep_space_info *s = &spaces->info[i];
+
+		if (s->lost_members > 0) {
+			const char *said = strstr(status->reason, s->reason) ? status->reason : s->reason;
+
+			error = lost_nodes_tell(a, s->name, said);
+		}
+	}
+	return error;
+}
+
+static void lost_json(const struct lockstep_space_info *s, const struct lost_list *lost,
+		      struct json_object *ret)
+{
+	for (size_t i = 0; i < lost->count; i++) {
+		const struct lockstep_member_info *m = &lost->member[i];
+		struct json_object *o = json_object_new_object();
+		time_t seconds = (time_t)(m->lost_ms / 1000);
+		struct tm then;
+		char since[40] = "";
+
+		if (m->lost_ms != 0 && localtime_r(&seconds, &then)) {
+			(void)strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%S%z", &then);
+		}
+		json_put(o, "lockspace", json_object_new_string(s->name));
+		json_put(o, "lost_node", json_object_new_string(m->name));
+		json_put(o, "nodeid", json_object_new_int64(m->nodeid));
+		json_put(o, "since", json_object_new_string(since));
+		json_put(o, "since_ms", json_object_new_uint64(m->lost_ms));
+		json_put(o, "locks", json_object_new_int64(m->locks));
+		json_put(o, "doing", json_object_new_string(m->reason));
+		(void)json_object_array_add(ret, o);
 	}
 }
 
-static void status_json(const struct lockstep_status *status, const struct spaces *spaces,
-			const struct words *lost)
+/* A lockspace that was left meanwhile has none. */
+static struct json_object *lost_list_json(struct lockstep_admin *a, const struct spaces *spaces)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < spaces->count; i++) {
+		struct lost_list lost = { .count = 0 };
+
+		if (spaces->info[i].lost_members > 0 &&
+		    lockstep_admin_members(a, spaces->info[i].name, lost_add, &lost) == 0) {
+			lost_json(&spaces->info[i], &lost, list);
+		}
+	}
+	return list;
+}
+
+static void status_json(struct lockstep_admin *a, const struct lockstep_status *status,
+			const struct spaces *spaces, const struct words *lost)
 {
 	struct json_object *o = json_status(status);
 	struct json_object *list = json_object_new_array();
@@ -198,6 +250,9 @@ static void status_json(const struct lockstep_status *status, const struct space
 		}
 	}
 	json_put(o, "lost_nodes", nodes);
+	if (lost->size > 0) {
+		json_put(o, "lost", lost_list_json(a, spaces));
+	}
 	for (size_t i = 0; i < spaces->count; i++) {
 		(void)json_object_array_add(list, json_space(&spaces->info[i]));
 	}
@@ -255,11 +310,12 @@ int verb_status(struct cli *cli, const struct verb *verb, int argc, char **argv)
 		if (summary) {
 			summary_print(&status, &spaces, &lost);
 		} else if (cli->json) {
-			status_json(&status, &spaces, &lost);
+			status_json(a, &status, &spaces, &lost);
 		} else {
-			status_print(&status, &spaces, &lost);
+			status_print(&status, &spaces);
+			error = lost.size > 0 ? lost_print(a, &status, &spaces) : 0;
 		}
-		code = output_end();
+		code = error ? fail(error, "status") : output_end();
 		if (code == EXIT_OK && !healthy(&status, &lost)) {
 			code = EXIT_FAILED;
 		}

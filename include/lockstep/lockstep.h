@@ -288,7 +288,7 @@ struct lockstep_status {
 	uint32_t sessions;
 	uint64_t uptime_ms;
 	char state[32];   /* one word: "ok", "noquorum", "stopped", "recovering", "joining", "waiting", "lost" */
-	char reason[256]; /* a sentence: what is waited for and what a human can do; empty when ok */
+	char reason[LOCKSTEP_REASON_MAX + 1]; /* a sentence: what is waited for and what a human can do; empty when ok */
 	bool unfenced;    /* fencing = none: nothing guarantees that a lost node has stopped */
 	char fencing[160]; /* what counts as fencing, and whether it works; empty when standalone */
 };
@@ -299,7 +299,7 @@ int lockstep_admin_status(struct lockstep_admin *a, struct lockstep_status *ret)
 struct lockstep_space_info {
 	char name[LOCKSTEP_SPACE_MAX + 1];
 	char state[32]; /* "joining", "running", "stopped", "recovering", "lost", "leaving" */
-	char reason[256];
+	char reason[LOCKSTEP_REASON_MAX + 1];
 	uint64_t seq;
 	uint64_t stable;
 	uint64_t digest;
@@ -325,6 +325,8 @@ struct lockstep_member_info {
 	uint32_t slot;
 	bool local;
 	uint32_t locks;
+	uint64_t lost_ms; /* "lost": since when, wall clock of the daemon asked, as time_ms; 0 not known */
+	char reason[LOCKSTEP_REASON_MAX + 1]; /* "lost": what is being done about it, and how that goes */
 };
 
 /** struct lockstep_lock_info - one lock; queue is 'G', 'C' or 'W' */

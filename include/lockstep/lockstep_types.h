@@ -71,6 +71,7 @@ extern "C" {
 #define LOCKSTEP_DEADLOCK_WAIT_DEFAULT 10000 /* ms queued before a deadlock is searched for */
 #define LOCKSTEP_COMM_MAX      16   /* command name of a session's process */
 #define LOCKSTEP_NODE_NAME_MAX 64
+#define LOCKSTEP_REASON_MAX 511 /* what is waited for, in words */
 #define LOCKSTEP_NODES_MAX     64   /* members of one lockspace */
 
 #ifdef __cplusplus

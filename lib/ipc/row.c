@@ -117,6 +117,8 @@ void ipc_member_encode(const struct lockstep_member_info *row, struct buf *out)
 	buf_put_u32(out, row->slot);
 	wire_bool_put(out, row->local);
 	buf_put_u32(out, row->locks);
+	buf_put_u64(out, row->lost_ms);
+	wire_text_put(out, row->reason, sizeof(row->reason));
 }
 
 int ipc_member_decode(struct cursor *in, struct lockstep_member_info *ret)
@@ -129,6 +131,8 @@ int ipc_member_decode(struct cursor *in, struct lockstep_member_info *ret)
 	row.slot = cursor_get_u32(in);
 	row.local = wire_bool_get(in);
 	row.locks = cursor_get_u32(in);
+	row.lost_ms = cursor_get_u64(in);
+	wire_text_get(in, row.reason, sizeof(row.reason));
 	if (!cursor_ok(in)) {
 		return -EBADMSG;
 	}

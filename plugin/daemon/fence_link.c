@@ -139,6 +139,10 @@ static void line_received(struct fence_link *l, char *line)
 	} else if (count == 3 && strcmp(fields[0], "busy") == 0) {
 		node_fence_busy(d->node, nodeid, fields[2][0] == '1');
 		daemon_dirty(d);
+	} else if (count == 3 && strcmp(fields[0], "by") == 0) {
+		node_fence_note(d->node, nodeid, fields[2], NULL);
+	} else if (count == 3 && strcmp(fields[0], "devices") == 0) {
+		node_fence_note(d->node, nodeid, NULL, fields[2]);
 	} else if (count == FIELDS_MAX && strcmp(fields[0], "result") == 0) {
 		result(l, fields, nodeid);
 		daemon_dirty(d);

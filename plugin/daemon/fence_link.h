@@ -8,6 +8,8 @@
  *                      fence TOKEN NAME ACTION SECONDS
  *   helper -> daemon   link up|down TEXT
  *                      busy NAME 0|1                     a fencing of that node is going on
+ *                      by NAME TEXT                      who asked for it; to be told to people
+ *                      devices NAME TEXT                 that can fence it; the same
  *                      result NAME ACTION ok|failed MARK WALL_MS itself|other human|device TEXT
  *                      answer TOKEN [TEXT]               TEXT: why it failed
  */

@@ -38,6 +38,7 @@
 #define HISTORY_TIMEOUT_S 10
 #define MAINTENANCE_LOOK_MS 3000
 #define MAINTENANCE_LOOKS 10 /* then the daemon, told at once the first time, is told again */
+#define DEVICES_TIMEOUT_S 5
 #define HUMAN "a human" /* the executioner of stonith_admin --confirm */
 
 /* One fencing, going on or over. */
@@ -47,6 +48,7 @@ struct op {
 	char *origin;
 	char *client;
 	bool over;
+	bool named; /* the daemon knows who asked */
 	time_t completed;
 	long completed_nsec;
 	guint64 stamp;
@@ -63,6 +65,7 @@ struct watch {
 	guint64 mark_set;  /* looked at since */
 	GPtrArray *ops;
 	GHashTable *busy;  /* names of nodes, as last told */
+	GPtrArray *failed; /* names of nodes whose fencing has just failed */
 	guint look_source;
 	bool told;         /* that nobody answers */
 	GHashTable *requests; /* guint64 tokens that have no answer yet */
@@ -184,9 +187,51 @@ static void op_over(struct op *op, const stonith_history_t *h)
 		     (guint64)h->completed * 1000 + (guint64)h->completed_nsec / 1000000,
 		     itself ? "itself" : "other", human ? "human" : "device", reason);
 	}
+	if (h->state == st_failed && op->stamp != 0) {
+		g_ptr_array_add(watch.failed, g_strdup(h->target));
+	}
 	g_free(target);
 	g_free(action);
 	g_free(reason);
+}
+
+/* Who asked for it: "stonith_admin.4711" of a node, without the number. */
+static void origin_tell(struct op *op)
+{
+	char *target = field(op->target), *client = field(op->client), *origin = field(op->origin);
+	char *dot = strrchr(client, '.');
+
+	if (dot && strspn(dot + 1, "0123456789") == strlen(dot + 1)) {
+		*dot = '\0';
+	}
+	tell("by\t%s\t%s on node %s\n", target, client[0] ? client : "somebody",
+	     origin[0] ? origin : "unknown");
+	op->named = true;
+	g_free(target);
+	g_free(client);
+	g_free(origin);
+}
+
+/* Which devices can fence that node, as this node's fencer knows them: only when one has failed, since
+ * the answer may take a while. */
+static void devices_tell(const char *name)
+{
+	stonith_key_value_t *devices = NULL;
+	GString *names = g_string_new(NULL);
+	char *target = field(name), *list;
+
+	if (watch.connected &&
+	    watch.st->cmds->query(watch.st, st_opt_sync_call, name, &devices, DEVICES_TIMEOUT_S) > 0) {
+		for (const stonith_key_value_t *d = devices; d; d = d->next) {
+			g_string_append_printf(names, "%s%s", names->len ? ", " : "", d->value ? d->value : "?");
+		}
+	}
+	stonith_key_value_freeall(devices, 1, 1);
+	list = field(names->len ? names->str : "none that this node knows of");
+	tell("devices\t%s\t%s\n", target, list);
+	g_free(list);
+	g_free(target);
+	g_string_free(names, TRUE);
 }
 
 static void busy_tell(void)
@@ -212,6 +257,13 @@ static void busy_tell(void)
 	while (g_hash_table_iter_next(&iter, &name, NULL)) {
 		if (!g_hash_table_contains(watch.busy, name)) {
 			tell("busy\t%s\t1\n", (char *)name);
+		}
+	}
+	for (guint i = 0; i < watch.ops->len; i++) {
+		struct op *op = g_ptr_array_index(watch.ops, i);
+
+		if (!op->over && op->target && !op->named) {
+			origin_tell(op);
 		}
 	}
 	g_hash_table_destroy(watch.busy);
@@ -270,16 +322,18 @@ static void look(void)
 		return;
 	}
 	rc = watch.st->cmds->history(watch.st, st_opt_sync_call, NULL, &history, HISTORY_TIMEOUT_S);
-	if (rc != pcmk_ok) {
-		stonith_history_free(history);
-		return;
+	if (rc == pcmk_ok) {
+		history_take(history);
+		busy_tell();
+		if (watch.settled) {
+			watch.mark_set = mark;
+		}
 	}
-	history_take(history);
 	stonith_history_free(history);
-	busy_tell();
-	if (watch.settled) {
-		watch.mark_set = mark;
+	for (guint i = 0; i < watch.failed->len; i++) {
+		devices_tell(g_ptr_array_index(watch.failed, i));
 	}
+	g_ptr_array_set_size(watch.failed, 0);
 }
 
 static gboolean look_soon_do(void *arg)
@@ -552,6 +606,7 @@ int main(int argc, char **argv)
 	watch.requests = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 	watch.unasked = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 	watch.in = g_string_new(NULL);
+	watch.failed = g_ptr_array_new_with_free_func(g_free);
 	watch.st = stonith_api_new();
 	if (!watch.st) {
 		return 1;

@@ -199,11 +199,13 @@ static void members_answer(struct daemon *d, const char *space, struct page *p)
 			.slot = infos[i].slot,
 			.local = infos[i].local,
 			.locks = infos[i].locks,
+			.lost_ms = infos[i].lost_wall_ms,
 		};
 
 		if (page_row(p)) {
 			text_set(row.name, cluster_node_name(d, infos[i].nodeid));
 			text_set(row.state, infos[i].state);
+			text_set(row.reason, infos[i].reason);
 			ipc_member_encode(&row, p->out);
 		}
 	}

@@ -111,6 +111,7 @@ void fencing_process_seen(struct node *n, uint32_t nodeid, uint64_t process)
 	f->mark = fencing_mark_new(n);
 	f->wall_ms = n->wall_ms;
 	f->error[0] = '\0';
+	f->failures = 0;
 }
 
 /* --- the ring --------------------------------------------------------------------------- */
@@ -212,7 +213,7 @@ void node_fence_result(struct node *n, const struct node_fence_result *r)
 
 	f->busy = false;
 	if (!r->success && !node_mutated(n, NODE_FENCE_MUTATE_FAILED)) {
-		(void)base_format(f->error, sizeof(f->error), "%s", r->text ? r->text : "failed");
+		fencing_failed(n, f, r->text, r->wall_ms);
 		return;
 	}
 	if (ignored(n, r) || !n->order_up || !n->daemons_joined) {
@@ -251,6 +252,8 @@ static void done_receive(struct node *n, uint32_t by, const struct wire_body *b)
 		if (index >= 0 && index > process_index(f, f->fenced)) {
 			f->fenced = b->incarnation;
 			f->manual = b->flags & WIRE_FENCE_MANUAL;
+			f->error[0] = '\0';
+			f->failures = 0;
 			node_log(n, 4, "node %u has been fenced%s, says node %u", b->nodeid, manual, by);
 		}
 	}

@@ -52,6 +52,8 @@ void node_fence_link(struct node *n, bool up, const char *text);
 void node_fence_result(struct node *n, const struct node_fence_result *r);
 /* Somebody has asked for a fencing of that node, which is going on (@busy) or is over. */
 void node_fence_busy(struct node *n, uint32_t nodeid, bool busy);
+/* For people only: who asked for what is going on, and which devices can do it; NULL nothing new. */
+void node_fence_note(struct node *n, uint32_t nodeid, const char *by, const char *devices);
 /* Of every NODE_ACTION_FENCE, once. Its result, if it has one, was told before. @error: NULL success. */
 void node_fence_answer(struct node *n, uint64_t token, const char *error);
 /* One line for status: what counts as fencing here, and whether it works. */

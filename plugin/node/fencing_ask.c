@@ -13,10 +13,13 @@
  */
 #include "config.h"
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
+
+#define MERGED_MS 200 /* between the ends of two requests that were one attempt */
 
 static void start_over(struct fence_node *f)
 {
@@ -78,6 +81,7 @@ static void lost_first_seen(struct space *s, struct lost *l)
 
 	l->mark = fencing_mark_new(n);
 	l->since_ms = n->now_ms;
+	l->since_wall_ms = n->wall_ms;
 	if (n->config.fencing == NODE_FENCING_NONE) {
 		node_log(n, 2,
 			 "lockspace %s: fencing = none: what node %u holds is given to others after "
@@ -279,7 +283,38 @@ void node_fence_link(struct node *n, bool up, const char *text)
 
 void node_fence_busy(struct node *n, uint32_t nodeid, bool busy)
 {
-	fencing_get(n, nodeid)->busy = busy;
+	struct fence_node *f = fencing_get(n, nodeid);
+
+	if (busy && !f->busy) {
+		f->busy_ms = n->now_ms;
+		f->busy_by[0] = '\0';
+	}
+	f->busy = busy;
+}
+
+void node_fence_note(struct node *n, uint32_t nodeid, const char *by, const char *devices)
+{
+	struct fence_node *f = fencing_get(n, nodeid);
+
+	if (by) {
+		(void)base_format(f->busy_by, sizeof(f->busy_by), "%s", by);
+	}
+	if (devices) {
+		(void)base_format(f->devices, sizeof(f->devices), "%s", devices);
+	}
+}
+
+/* Pacemaker's fencer often knows no reason, and then whoever asked may hear of one. A request that it
+ * merged with another one ends with it, and is no attempt of its own. */
+void fencing_failed(const struct node *n, struct fence_node *f, const char *text, uint64_t wall_ms)
+{
+	bool same = wall_ms != 0 && wall_ms < f->failed_wall_ms + MERGED_MS &&
+		    f->failed_wall_ms < wall_ms + MERGED_MS;
+
+	f->failures += same ? 0 : 1;
+	f->failed_ms = n->now_ms;
+	f->failed_wall_ms = wall_ms;
+	(void)base_format(f->error, sizeof(f->error), "%s", text && text[0] ? text : "no reason given");
 }
 
 /* Done, and still nobody knows it to be: it was merged with a fencing asked for too early, or it did
@@ -296,7 +331,12 @@ void node_fence_answer(struct node *n, uint64_t token, const char *error)
 		f->request = 0;
 		n->counters[COUNTER_FENCE_FAILURES] += error ? 1 : 0;
 		if (error) {
-			(void)base_format(f->error, sizeof(f->error), "%s", error);
+			/* Its result was told before, if it came to one. */
+			if (f->failures == 0 || f->failed_ms < f->asked_ms) {
+				fencing_failed(n, f, error, 0);
+			} else {
+				(void)base_format(f->error, sizeof(f->error), "%s", error);
+			}
 			node_log(n, 3, "the fencing of node %u that was asked for here failed: %s",
 				 f->nodeid, error);
 		} else if (node_mutated(n, NODE_FENCE_MUTATE_ANSWER) && f->processes_count > 0) {
@@ -334,31 +374,86 @@ void node_fence_text(const struct node *n, char *ret, size_t size)
 	}
 }
 
-/* All that is known: what is being done, who wanted it, and how the last attempt went. */
+/* A list of things that are known, with commas between. */
+struct phrases {
+	char *text;
+	size_t size;
+};
+
+__attribute__((format(printf, 2, 3)))
+static void phrase_add(struct phrases *p, const char *format, ...)
+{
+	size_t used = strlen(p->text);
+	va_list args;
+
+	if (used > 0) {
+		used += base_format(p->text + used, p->size - used, ", ");
+	}
+	va_start(args, format);
+	(void)base_vformat(p->text + used, p->size - used, format, args);
+	va_end(args);
+}
+
+static uint64_t seconds_ago(const struct node *n, uint64_t ms)
+{
+	return ms < n->now_ms ? (n->now_ms - ms) / 1000 : 0;
+}
+
+/* Nobody is at it: who will be, and when. The delays are this node's; others may have other ones. */
+static void words_soon(const struct node *n, const struct fence_node *f, struct phrases *p)
+{
+	uint64_t at = f->want_ms + delay_ms(n);
+	char number[16];
+
+	if (!n->config.fence_request) {
+		phrase_add(p, "nobody asks for its fencing (request_fencing = no)");
+		return;
+	}
+	if (actor(f) == 0) {
+		phrase_add(p, "not fenced yet");
+		return;
+	}
+	if (at < n->daemons_change_ms + n->config.post_join_delay_ms) {
+		at = n->daemons_change_ms + n->config.post_join_delay_ms;
+	}
+	if (at < f->retry_ms) {
+		at = f->retry_ms;
+	}
+	phrase_add(p, "not fenced yet, node %s asks for it in %llu s if nobody else does",
+		   node_name_of(n, actor(f), number),
+		   (unsigned long long)(at > n->now_ms ? (at - n->now_ms + 999) / 1000 : 0));
+}
+
+/* All that is known: what is being done, who wanted it, and how the attempts so far went. */
 void fencing_words(const struct node *n, uint32_t nodeid, char *ret, size_t size)
 {
+	static const struct fence_node nothing = { .nodeid = 0 };
 	const struct fence_node *f = fencing_find(n, nodeid);
-	char asked[96] = "";
+	struct phrases p = { ret, size };
 	char number[16];
 
 	ret[0] = '\0';
 	if (n->config.fencing != NODE_FENCING_PACEMAKER) {
 		return;
 	}
+	f = f ? f : &nothing;
 	if (!n->fence_link) {
-		(void)base_format(ret, size, "Pacemaker cannot be asked");
-		return;
-	}
-	if (!f || (!f->busy && f->asker == 0 && !f->error[0])) {
-		(void)base_format(ret, size, "not fenced yet");
-		return;
+		phrase_add(&p, "Pacemaker cannot be asked%s%s", n->fence_link_text[0] ? ": " : "",
+			   n->fence_link_text);
+	} else if (f->busy) {
+		phrase_add(&p, "Pacemaker is fencing it for %llu s, attempt %u%s%s",
+			   (unsigned long long)seconds_ago(n, f->busy_ms), f->failures + 1,
+			   f->busy_by[0] ? ", for " : "", f->busy_by);
 	}
 	if (f->asker != 0) {
-		(void)base_format(asked, sizeof(asked), "%snode %s has asked for its fencing %llu s ago",
-				  f->busy ? ", " : "", node_name_of(n, f->asker, number),
-				  (unsigned long long)(n->now_ms - f->asked_ms) / 1000);
+		phrase_add(&p, "node %s has asked for its fencing %llu s ago",
+			   node_name_of(n, f->asker, number), (unsigned long long)seconds_ago(n, f->asked_ms));
+	} else if (!f->busy && n->fence_link) {
+		words_soon(n, f, &p);
 	}
-	(void)base_format(ret, size, "%s%s%s%s%.80s", f->busy ? "Pacemaker is fencing it" : "", asked,
-			  f->error[0] && (f->busy || asked[0]) ? ", " : "",
-			  f->error[0] ? "its fencing failed: " : "", f->error);
+	if (f->failures > 0) {
+		phrase_add(&p, "its fencing failed %u time%s, the last %llu s ago%s%s%s: %.100s", f->failures,
+			   f->failures == 1 ? "" : "s", (unsigned long long)seconds_ago(n, f->failed_ms),
+			   f->devices[0] ? " (device " : "", f->devices, f->devices[0] ? ")" : "", f->error);
+	}
 }

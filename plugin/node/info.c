@@ -1,17 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Looking in: status, members, reasons in words, invariants, counters. Reads only. */
+/* Looking in: status, members, invariants, counters. Reads only; reasons in words are in reason.c. */
 #include "config.h"
 
 #include <string.h>
 
 #include "lib/base/text.h"
 #include "plugin/node/node_private.h"
-
-/* A list of nodes by name, as far as it fits. */
-struct words {
-	char text[96];
-	size_t count;
-};
 
 const char *node_name_of(const struct node *n, uint32_t nodeid, char ret[16])
 {
@@ -22,16 +16,6 @@ const char *node_name_of(const struct node *n, uint32_t nodeid, char ret[16])
 	}
 	(void)base_format(ret, 16, "%u", nodeid);
 	return ret;
-}
-
-static void words_add(struct words *w, const struct node *n, uint32_t nodeid)
-{
-	size_t used = strlen(w->text);
-	char number[16];
-
-	(void)base_format(w->text + used, sizeof(w->text) - used, "%s%s", w->count ? ", " : "",
-		       node_name_of(n, nodeid, number));
-	w->count++;
 }
 
 static const char *space_state_word(const struct space *s)
@@ -56,210 +40,12 @@ static const char *space_state_word(const struct space *s)
 	return "stopped";
 }
 
-static void reason_joining(const struct space *s, char *ret, size_t size)
-{
-	const struct node *n = s->node;
-	struct words w = { .count = 0 };
-	char number[16];
-
-	if (!n->order_up) {
-		(void)base_format(ret, size, "waiting for Corosync");
-		return;
-	}
-	if (!s->joined) {
-		(void)base_format(ret, size, "joining the group");
-		return;
-	}
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (m->has_state) {
-			char progress[80] = "not begun yet";
-
-			(void)sync_progress_text(s, progress, sizeof(progress));
-			(void)base_format(ret, size, "receiving the state from node %s: %s",
-					  node_name_of(n, s->keeping || s->catching_up ? s->donor_nodeid :
-										    m->nodeid,
-						  number),
-					  progress);
-			return;
-		}
-	}
-	if (!space_quorum_ok(s)) {
-		(void)base_format(ret, size, "no quorum: waiting for more nodes");
-		return;
-	}
-	for (size_t i = 0; i < n->configured_count; i++) {
-		if (!daemons_accounted(n, s->name, n->configured[i])) {
-			words_add(&w, n, n->configured[i]);
-		}
-	}
-	if (w.count > 0) {
-		(void)base_format(ret, size,
-			       "not formed yet: node %s may hold its state; start lockstepd there, "
-			       "or if it is surely down run: lockstep fence-ack NODE",
-			       w.text);
-		return;
-	}
-	(void)base_format(ret, size, "forming");
-}
-
-static void reason_stopped(const struct space *s, char *ret, size_t size)
-{
-	struct words w = { .count = 0 };
-	bool slow;
-
-	if (!s->node->quorate) {
-		(void)base_format(ret, size, "no quorum: nothing is granted until more nodes are back");
-		return;
-	}
-	if (!space_quorum_ok(s)) {
-		(void)base_format(ret, size, "waiting for Corosync to settle membership and quorum");
-		return;
-	}
-	if (!view_electorate_ok(s, &slow)) {
-		char doing[128] = "";
-
-		list_for_each(item, &s->lost_members) {
-			words_add(&w, s->node, list_entry(item, struct lost, item)->nodeid);
-			fencing_words(s->node, list_entry(item, struct lost, item)->nodeid, doing,
-				      sizeof(doing));
-		}
-		(void)base_format(ret, size,
-			       "node %s may have gone on alone; it must come back clean, or be fenced%s%s: "
-			       "if it is surely down run: lockstep fence-ack NODE",
-			       w.text, doing[0] ? "; " : "", doing);
-		return;
-	}
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (m->carrier && !m->ready) {
-			words_add(&w, s->node, m->nodeid);
-		}
-	}
-	(void)base_format(ret, size, "waiting for node %s to agree on the view", w.text);
-}
-
-/* Since when, what is being done about the first of them, and what a human can do. */
-static void reason_lost(const struct space *s, const struct words *lost, const char *prep, char *ret,
-			size_t size)
-{
-	const struct node *n = s->node;
-	char doing[128] = "";
-	uint64_t seconds = 0;
-	uint32_t first = 0;
-
-	list_for_each(item, &s->lost_members) {
-		const struct lost *l = list_entry(item, struct lost, item);
-
-		if (!l->fenced && first == 0) {
-			first = l->nodeid;
-			seconds = l->since_ms ? (n->now_ms - l->since_ms) / 1000 : 0;
-		}
-	}
-	fencing_words(n, first, doing, sizeof(doing));
-	if (n->config.fencing == NODE_FENCING_NONE) {
-		(void)base_format(ret, size,
-				  "%s%snode %s is lost for %llu s: no fencing, its locks are given to others "
-				  "after %u s whether its programs have stopped or not",
-				  prep, prep[0] ? "; " : "", lost->text, (unsigned long long)seconds,
-				  n->config.lost_timeout_ms / 1000);
-		return;
-	}
-	(void)base_format(ret, size,
-			  "%s%snode %s is lost for %llu s: its locks stay until it is fenced or back clean%s%s; "
-			  "if it is surely down run: lockstep fence-ack NODE",
-			  prep, prep[0] ? "; " : "", lost->text, (unsigned long long)seconds,
-			  doing[0] ? "; " : "", doing);
-}
-
-static void reason_recovering(const struct space *s, char *ret, size_t size)
-{
-	struct words lost = { .count = 0 };
-	struct words late = { .count = 0 };
-	struct words unprepared = { .count = 0 };
-	char prep[120];
-	bool here = recovery_text(s, prep, sizeof(prep));
-
-	list_for_each(item, &s->lost_members) {
-		const struct lost *l = list_entry(item, struct lost, item);
-
-		if (!l->fenced) {
-			words_add(&lost, s->node, l->nodeid);
-		}
-	}
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (view_awaits(m) && !m->prepared) {
-			words_add(m->carrier ? &unprepared : &late, s->node, m->nodeid);
-		}
-	}
-	if (lost.count > 0) {
-		reason_lost(s, &lost, here ? prep : "", ret, size);
-	} else if (here) {
-		(void)base_format(ret, size, "%s", prep);
-	} else if (late.count > 0) {
-		(void)base_format(ret, size, "waiting for node %s to take over the state", late.text);
-	} else {
-		(void)base_format(ret, size,
-				  "waiting for node %s, where a program has not answered its recovery "
-				  "callback: lockstep status there says which",
-				  unprepared.text);
-	}
-}
-
-/* Running, but somebody does not confirm: grants wait for it (R-STAB-4). Or somebody is old. */
-static void reason_running(const struct space *s, char *ret, size_t size)
-{
-	struct words older = { .count = 0 };
-	char number[16];
-
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (m->behind_ms != 0 && s->node->now_ms - m->behind_ms >= 1000) {
-			(void)base_format(ret, size,
-					  "grants wait for node %s, whose daemon has not answered for "
-					  "%llu s",
-					  node_name_of(s->node, m->nodeid, number),
-					  (unsigned long long)(s->node->now_ms - m->behind_ms) / 1000);
-			return;
-		}
-	}
-	/* R-LVL-1: as soon as nobody is older, the recovery that brought him raises it. */
-	list_for_each(item, &s->members) {
-		const struct member *m = list_entry(item, struct member, item);
-
-		if (m->carrier && m->level < s->node->config.level_max) {
-			words_add(&older, s->node, m->nodeid);
-		}
-	}
-	if (older.count > 0) {
-		(void)base_format(ret, size,
-				  "works at feature level %u, not %u, until lockstepd of node %s is upgraded",
-				  s->level, s->node->config.level_max, older.text);
-	}
-}
-
 static void space_info_fill(const struct space *s, struct node_space_info *ret)
 {
 	memset(ret, 0, sizeof(*ret));
 	ret->name = s->name;
 	ret->state = space_state_word(s);
-	if (s->lost) {
-		(void)base_format(ret->reason, sizeof(ret->reason), "%s; %zu session%s with locks must end",
-			       s->lost_reason, s->holding, s->holding == 1 ? "" : "s");
-	} else if (!space_serving(s)) {
-		reason_joining(s, ret->reason, sizeof(ret->reason));
-	} else if (s->state == SPACE_STOPPED) {
-		reason_stopped(s, ret->reason, sizeof(ret->reason));
-	} else if (s->state == SPACE_RECOVERING) {
-		reason_recovering(s, ret->reason, sizeof(ret->reason));
-	} else {
-		reason_running(s, ret->reason, sizeof(ret->reason));
-	}
+	reason_space(s, ret->reason, sizeof(ret->reason));
 	ret->view = s->view;
 	ret->local_sessions = s->sessions_count;
 	ret->ready = space_serving(s);
@@ -365,7 +151,10 @@ size_t node_space_members(const struct node *n, const char *space, struct node_m
 			.slot = l->slot,
 			.locks = member_locks(s, l->nodeid, l->incarnation),
 			.state = l->fenced ? "lost-fenced" : "lost",
+			.lost_wall_ms = l->since_wall_ms,
 		};
+
+		reason_lost_member(s, l, info.reason, sizeof(info.reason));
 
 		if (count < max) {
 			ret[count] = info;
@@ -456,14 +245,13 @@ void node_info_get(const struct node *n, struct node_info *ret)
 		ret->state = "lost";
 	} else if (!n->quorate) {
 		ret->state = "noquorum";
-		(void)base_format(ret->reason, sizeof(ret->reason),
-			       "this part of the cluster has no quorum: nothing is granted");
+		reason_quorum(n, ret->reason, sizeof(ret->reason));
 	} else if (found && severity(worst.state) >= severity("joining")) {
 		ret->state = worst.state;
 	}
 	if (ret->reason[0] == 0 && strcmp(ret->state, "ok") != 0) {
-		(void)base_format(ret->reason, sizeof(ret->reason), "lockspace %.40s: %.180s", worst.name,
-			       worst.reason);
+		(void)base_format(ret->reason, sizeof(ret->reason), "lockspace %.40s: %s", worst.name,
+				  worst.reason);
 	}
 }
 

@@ -304,6 +304,9 @@ void node_quorum(struct node *n, struct node_ring ring, bool quorate)
 		node_log(n, quorate ? 6 : 4, "quorum %s (ring %u:%llu)", quorate ? "gained" : "lost",
 			 ring.nodeid, (unsigned long long)ring.seq);
 	}
+	if (!n->quorum_known || n->quorate != quorate) {
+		n->quorum_change_ms = n->now_ms;
+	}
 	n->quorum_ring = ring;
 	n->quorate = quorate;
 	n->quorum_known = true;

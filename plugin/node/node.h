@@ -393,12 +393,14 @@ struct node_member_info {
 	bool local;
 	uint16_t level; /* feature level it knows; 0 not said yet, or lost */
 	uint32_t locks;
+	uint64_t lost_wall_ms; /* lost: since when, by this node's clock; 0 not known */
+	char reason[LOCKSTEP_REASON_MAX + 1]; /* lost: what is being done about it */
 };
 
 struct node_space_info {
 	const char *name;
 	const char *state;  /* "joining", "running", "stopped", "recovering", "lost", "leaving" */
-	char reason[256];   /* mostly empty when running */
+	char reason[LOCKSTEP_REASON_MAX + 1]; /* mostly empty when running */
 	const struct engine *engine; /* NULL while this node has no state */
 	uint64_t seq;
 	uint64_t stable;
@@ -418,7 +420,7 @@ struct node_space_info {
 /* R-COND-7, two-node, quorum: a word and a sentence for status. */
 struct node_info {
 	const char *state; /* "ok", "noquorum", "stopped", "recovering", "joining", "waiting", "lost" */
-	char reason[256];
+	char reason[LOCKSTEP_REASON_MAX + 1];
 	bool order_up;
 	bool quorate;
 	struct node_ring ring;

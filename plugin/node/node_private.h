@@ -117,6 +117,7 @@ struct lost {
 	uint64_t since_ms; /* local: first seen lost; 0 not yet */
 	uint64_t waited_ms; /* local: in ticks since then */
 	bool ticked;      /* local: there was one since then */
+	uint64_t since_wall_ms; /* local: the same, as people count */
 	uint64_t mark;    /* local: what was asked for after it hit that process, too */
 };
 
@@ -276,6 +277,8 @@ struct space {
 	struct list lost_members;
 	struct list held;
 	size_t held_count;
+
+	uint64_t waits_since_ms; /* local: when it ran last, or began to join; for people */
 
 	struct engine *traced; /* the engine that the trace is about; NULL: no trace */
 
@@ -447,6 +450,13 @@ struct fence_node {
 	bool busy;            /* local: Pacemaker is at it */
 	uint64_t request;     /* local: own request that has no answer yet; 0 none */
 	char error[128];      /* local: of the last attempt */
+	/* Only told to people, and local: */
+	uint32_t failures;    /* attempts that failed since the last process came */
+	uint64_t failed_ms;   /* when the last of them did */
+	uint64_t failed_wall_ms; /* as Pacemaker says */
+	uint64_t busy_ms;     /* since when Pacemaker is at it */
+	char busy_by[96];     /* who asked for that; may be empty */
+	char devices[64];     /* that can do it; empty not known */
 };
 
 /* What one tick counts at most where others may need the time: after a pause of this process they get theirs. */
@@ -521,6 +531,7 @@ struct node {
 	struct node_ring quorum_ring;
 	bool quorum_known;
 	bool quorate;
+	uint64_t quorum_change_ms; /* when that changed last */
 
 	/* group of all daemons */
 	uint64_t incarnation; /* in that group */
@@ -581,6 +592,11 @@ bool nodeset_has(const struct nodeset *s, uint32_t id);
 void nodeset_add(struct nodeset *s, uint32_t id);
 void nodeset_remove(struct nodeset *s, uint32_t id);
 
+/* reason.c. Sentences for people; @ret is empty when there is nothing to say. */
+void reason_space(const struct space *s, char *ret, size_t size);
+void reason_lost_member(const struct space *s, const struct lost *l, char *ret, size_t size);
+void reason_quorum(const struct node *n, char *ret, size_t size);
+
 /* daemons.c */
 void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,
 		     const struct node_address *left, size_t left_count,
@@ -626,6 +642,8 @@ void fencing_view_changed(struct node *n);
 void fencing_tick(struct space *s, uint64_t elapsed_ms);
 /* That process is known to be fenced: nobody need ask for it. */
 void fencing_ask_done(struct fence_node *f, uint64_t process);
+/* An attempt has failed; @text why, may be NULL or empty; @wall_ms when, 0 not known. */
+void fencing_failed(const struct node *n, struct fence_node *f, const char *text, uint64_t wall_ms);
 void fencing_ask_message(struct node *n, uint32_t by, enum wire_type type, const struct wire_body *b);
 void fencing_progress(struct node *n);
 /* What is being done about that node, in words; empty when nothing is to be said. */

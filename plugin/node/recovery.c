@@ -298,15 +298,23 @@ bool recovery_text(const struct space *s, char *ret, size_t size)
 	if (!longest) {
 		return false;
 	}
+	uint64_t limit_ms = s->node->config.prep_ack_ms;
+	uint64_t left_ms;
 	char more[48] = "";
+	char next[96];
 
 	if (count > 1) {
 		(void)base_format(more, sizeof(more), " and %zu more", count - 1);
 	}
-	(void)base_format(ret, size, "waits for prep of session %u (pid %u, %.*s)%s for %llu s%s",
+	limit_ms += longest->prep_killed ? s->node->config.prep_kill_ms : 0;
+	left_ms = longest->prep_waited_ms < limit_ms ? limit_ms - longest->prep_waited_ms : 0;
+	(void)base_format(next, sizeof(next),
+			  longest->prep_killed ? "it is being killed; if that fails this node gives up in %llu s" :
+						 "it is killed in %llu s",
+			  (unsigned long long)(left_ms + 999) / 1000);
+	(void)base_format(ret, size, "waits for prep of session %u (pid %u, %.*s)%s for %llu s: %s",
 			  longest->number, longest->pid, LOCKSTEP_COMM_MAX, longest->comm, more,
-			  (unsigned long long)longest->prep_waited_ms / 1000,
-			  longest->prep_killed ? ": it is being killed" : "");
+			  (unsigned long long)longest->prep_waited_ms / 1000, next);
 	return true;
 }
 

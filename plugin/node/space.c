@@ -63,6 +63,7 @@ void space_state_clear(struct space *s)
 	outbox_clear(s);
 	view_members_clear(s);
 	s->state = SPACE_STOPPED;
+	s->waits_since_ms = s->node->now_ms;
 	s->epoch = 0;
 	s->view = 0;
 	s->history = 0;

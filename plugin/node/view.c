@@ -89,6 +89,9 @@ static void view_changed(struct space *s)
 	s->node->counters[COUNTER_VIEWS]++;
 	s->view = view_next(s->view, s);
 	space_trace_view(s, TRACE_VIEW_CHANGE);
+	if (s->state == SPACE_RUNNING) {
+		s->waits_since_ms = s->node->now_ms;
+	}
 	s->state = SPACE_STOPPED;
 	s->view_seq = engine_seq(s->engine);
 	s->view_digest = view_digest(s);

@@ -49,21 +49,33 @@ all_connected() {
 	done
 }
 
+status_of() { # NODE PATTERN
+	on "$1" lockstep status >"$tmp/status"
+	grep -Eq -e "$2" "$tmp/status"
+}
+
+explain_of() { # NODE PATTERN
+	on "$1" lockstep explain a | grep -Eq -e "$2"
+}
+
+# For how long n3 is lost.
+lost_seconds() { # NODE
+	on "$1" lockstep status | sed -n 's/.*node n3 is lost for \([0-9]*\) s.*/\1/p' | head -n 1
+}
+
+later() { # NODE SECONDS
+	[ "$(lost_seconds "$1")" -gt "$2" ]
+}
+
+# The node attribute for crm_mon.
+info_of() { # NODE PATTERN
+	on "$1" attrd_updater -n lockstep-info -Q -N "$1" | grep -Eq -e "$2"
+}
+
 command -v pcs >/dev/null 2>&1 || skip_all "pcs is not installed"
 [ -x "${LOCKSTEP_PREFIX:-/usr}/libexec/lockstep/lockstep-fence-watch" ] || skip_all "built without Pacemaker"
 all="n1 n2 n3"
-cat >"$tmp/lockstep.conf" <<END
-[daemon]
-realtime = no
-lock_memory = no
-on_lost = kill
-log_file = /var/log/lockstepd.log
-syslog = no
-run_dir = /run/lockstep
-state_dir = /var/lib/lockstep
-post_join_delay_ms = 1000
-request_delay_ms = 2000
-END
+lockstep_conf kill "post_join_delay_ms = 1000" "request_delay_ms = 2000"
 sandbox_up --fence --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 ok "every daemon is connected to Pacemaker's fencer" within all_connected
 
@@ -118,12 +130,41 @@ ok "the fencers die, and the lock is given on all the same" has next
 ok "the switch is quick again" device slow=0
 ok "the node comes back after that" well
 
-# A human vouches, to Pacemaker.
+# "Node 3 lost power; on node 1 I type one command and read within one screen which locks are affected, since when,
+# that fencing of node 3 is running (attempt, device, last error), and what I can do."
 ok "the switch breaks again" device broken=off,reboot
 hold job n3 a
+hold other n3 b
 wait_for next n2 a
 sb crash n3
-within sh -c "'$sandbox' exec n1 lockstep status | grep -q 'node n3 is lost'"
+ok "n3 loses power: it is told that an attempt has failed, and another one goes on" \
+	within status_of n1 'Pacemaker is fencing it for [0-9]+ s, attempt [2-9], .*failed [1-9] times?, the last [0-9]+ s ago'
+cp "$tmp/status" "$tmp/story"
+
+story() { # PATTERN
+	grep -Eq -e "$1" "$tmp/story" || {
+		cat "$tmp/story"
+		return 1
+	}
+}
+
+ok "with who asked for it" story 'attempt [2-9], for (pacemaker-controld|lockstep-fence-watch) on node n[12]'
+ok "with the device and the last error" story 's ago \(device power\): [a-zN]'
+ok "since when" story '^lost: n3 since [0-9:]{8} \([0-9]+ s\); lockspace default keeps its 2 locks'
+ok "which lock is waited for" story '^    a, held in mode EX by lockstep \(pid [0-9]+, uid 0\) on n3:'
+ok "by whom, since when" story '^      lockstep \(pid [0-9]+, uid 0\) on n2 waits for EX since [0-9:]{8} \([0-9]+ s\)$'
+ok "not the one that nobody waits for" not story '^    b,'
+ok "which command shows all" story '^  all that it holds: lockstep locks -s default --node n3$'
+ok "and what can be done" story '^  if you are sure that it is off: lockstep fence-ack n3$'
+ok "on one screen" sh -c '[ "$(fold -w 80 "$1" | wc -l)" -le 24 ]' sh "$tmp/story"
+ok "the command shows both locks" sh -c "[ \"\$('$sandbox' exec n1 lockstep locks -s default --node n3 | grep -c granted)\" = 2 ]"
+ok "explain says it, too" explain_of n2 'Node n3 is lost since [0-9:]{8} \([0-9]+ s\).*'
+ok "and who waits for whom" explain_of n2 'for lockstep \(pid [0-9]+, uid 0\) on n3, which holds EX and whose node is lost'
+ok "and the command" explain_of n1 'lockstep fence-ack n3'
+t=$(lost_seconds n1)
+ok "seconds go on" within later n1 "$t"
+ok "the node attribute names node, time, attempt and command" \
+	within info_of n1 'node n3 is lost since [0-9:]{8}: .*failed [0-9]+ times?, .*\(device power\).*lockstep fence-ack n3'
 ok "an administrator confirms that the node is off" on n1 stonith_admin --confirm n3
 ok "which counts" has next
 ok "and is written down as what it is" logged n1 "node 3 .*an administrator's word"

@@ -104,6 +104,14 @@ void node_fence_busy(struct node *n, uint32_t nodeid, bool busy)
 	(void)busy;
 }
 
+void node_fence_note(struct node *n, uint32_t nodeid, const char *by, const char *devices)
+{
+	(void)n;
+	(void)nodeid;
+	(void)by;
+	(void)devices;
+}
+
 void node_fence_result(struct node *n, const struct node_fence_result *r)
 {
 	(void)n;

@@ -330,6 +330,95 @@ static void nobody_asks_for_what_is_going_on(void **state)
 	assert_int_equal(asked(r, 1) + asked(r, 2), 0);
 }
 
+static bool says(const struct rig *r, uint32_t id, const char *words)
+{
+	const struct node_space_info info = rig_space(r, id, "s");
+
+	if (!strstr(info.reason, words)) {
+		print_error("\"%s\" does not say \"%s\"\n", info.reason, words);
+		return false;
+	}
+	return true;
+}
+
+/* Who is called at night reads who asked, which attempt it is, with what device, how the last one went, for how
+ * long, and the command. */
+static void what_is_known_of_a_fencing_is_told(void **state)
+{
+	struct rig *r = *state;
+	struct node *n = r->hosts[1].node;
+	struct node_fence_result failed = { .nodeid = 3, .action = NODE_FENCE_REBOOT, .text = "",
+					    .wall_ms = 1000000000 };
+	struct node_member_info members[4];
+
+	rig_crash(r, 3);
+	rig_pass(r, 2000);
+	assert_true(says(r, 1, "node 3 is lost for 2 s: its locks stay until it is fenced or back clean; "));
+	assert_true(says(r, 1, "not fenced yet, node 1 asks for it in 3 s if nobody else does"));
+	assert_true(says(r, 1, "; if it is surely down run: lockstep fence-ack 3"));
+	node_fence_busy(n, 3, true);
+	node_fence_note(n, 3, "stonith_admin on node n2", NULL);
+	rig_pass(r, 1000);
+	assert_true(says(r, 1, "Pacemaker is fencing it for 1 s, attempt 1, for stonith_admin on node n2"));
+	tell(r, 1, failed);
+	failed.wall_ms += 50; /* merged with another request by Pacemaker */
+	tell(r, 1, failed);
+	node_fence_note(n, 3, NULL, "power");
+	rig_pass(r, 1000);
+	assert_true(says(r, 1, "its fencing failed 1 time, the last 1 s ago (device power): no reason given"));
+	failed.wall_ms += 2000;
+	failed.text = "cable";
+	tell(r, 1, failed);
+	node_fence_busy(n, 3, true);
+	rig_pass(r, 4000);
+	assert_true(says(r, 1, "Pacemaker is fencing it for 4 s, attempt 3, its fencing failed 2 times, the last 4 s ago (device power): cable"));
+	assert_int_equal(node_space_members(n, "s", members, 4), 3);
+	assert_string_equal(members[2].state, "lost");
+	assert_int_equal(members[2].lost_wall_ms, 1000000 + r->now_ms - 8000);
+	assert_non_null(strstr(members[2].reason, "attempt 3"));
+	node_fence_link(n, false, "gone");
+	assert_true(says(r, 1, "Pacemaker cannot be asked: gone, its fencing failed 2 times"));
+}
+
+/* A node that came back has a new count. */
+static void attempts_are_counted_for_each_loss(void **state)
+{
+	struct rig *r = *state;
+	const struct node_fence_result failed = { .nodeid = 3, .action = NODE_FENCE_REBOOT, .text = "cable" };
+
+	rig_crash(r, 3);
+	tell(r, 1, failed);
+	assert_true(says(r, 1, "failed 1 time"));
+	rig_boot(r, 3);
+	rig_open(r, 3, HOLDER + 1, "s", 303);
+	rig_crash(r, 3);
+	assert_null(strstr(rig_space(r, 1, "s").reason, "failed"));
+}
+
+/* Two are lost: both are named, and whose fencing is spoken of. */
+static void of_two_lost_nodes_each_is_told_of(void **state)
+{
+	struct rig *r = rig_new(4, &pacemaker);
+	struct node_member_info members[8];
+
+	(void)state;
+	for (uint32_t id = 1; id <= 4; id++) {
+		node_fence_link(r->hosts[id].node, true, "test");
+		rig_open(r, id, id, "s", 100 + id);
+	}
+	rig_crash(r, 3);
+	rig_pass(r, 1000);
+	rig_crash(r, 4);
+	tell(r, 1, (struct node_fence_result){ .nodeid = 4, .action = NODE_FENCE_OFF, .text = "cable" });
+	assert_true(says(r, 1, "nodes 3, 4 are lost for 1 s: their locks stay until they are fenced or back clean; "
+			       "3: not fenced yet"));
+	assert_true(says(r, 1, "if they are surely down run for each: lockstep fence-ack NODE"));
+	assert_int_equal(node_space_members(r->hosts[1].node, "s", members, 8), 4);
+	assert_non_null(strstr(members[3].reason, "cable"));
+	assert_null(strstr(members[2].reason, "cable"));
+	r = rig_free(r);
+}
+
 /* R-MEM-6: a dead daemon is a lost node. */
 static void a_dead_daemon_is_fenced(void **state)
 {
@@ -468,6 +557,9 @@ int main(void)
 		T(after_a_failure_the_next_lowest_asks),
 		T(an_answer_without_a_result_is_no_fencing),
 		T(nobody_asks_for_what_is_going_on),
+		T(what_is_known_of_a_fencing_is_told),
+		T(attempts_are_counted_for_each_loss),
+		T(of_two_lost_nodes_each_is_told_of),
 		T(a_dead_daemon_is_fenced),
 		T(one_request_for_all_lockspaces),
 #undef T

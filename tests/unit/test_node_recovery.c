@@ -172,9 +172,9 @@ static void no_slot_before_every_prep_was_acknowledged(void **state)
 	assert_string_equal(told(r, 1, conn_of(1)), "prep");
 	assert_string_equal(told(r, 2, conn_of(2)), "prep");
 	assert_string_equal(rig_space(r, 2, SPACE).reason,
-			    "waits for prep of session 2 (pid 5001, test) for 1 s");
+			    "waits for prep of session 2 (pid 5001, test) for 1 s: it is killed in 2 s");
 	assert_string_equal(rig_space(r, 1, SPACE).reason,
-			    "waiting for node 2, where a program has not answered its recovery callback: "
+			    "waiting for node 2 for 1 s, where a program has not answered its recovery callback: "
 			    "lockstep status there says which");
 	assert_int_equal(acknowledge(r, 2, 201), 0);
 	assert_string_equal(told(r, 1, conn_of(1)), "prep slot 3:3 done 4 1:1 2:2");
@@ -566,7 +566,8 @@ static void a_session_that_does_not_answer_is_killed(void **state)
 	assert_string_equal(told(r, 1, conn_of(1)), "prep kill");
 	assert_string_equal(told(r, 2, conn_of(2)), "prep"); /* not before it is dead */
 	assert_string_equal(rig_space(r, 1, SPACE).reason,
-			    "waits for prep of session 1 (pid 4001, test) for 3 s: it is being killed");
+			    "waits for prep of session 1 (pid 4001, test) for 3 s: it is being killed; if that fails this node "
+			    "gives up in 1 s");
 	node_session_killed(r->hosts[1].node, conn_of(1));
 	rig_settle(r);
 	assert_string_equal(told(r, 2, conn_of(2)), "prep slot 3:3 done 4 1:1 2:2");
