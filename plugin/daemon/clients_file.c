@@ -14,6 +14,8 @@
 #include <syslog.h>
 #include <unistd.h>
 
+#include "lib/base/list.h"
+#include "lib/base/text.h"
 #include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/daemon/log.h"
@@ -25,13 +27,15 @@ struct clients_file {
 	struct daemon *daemon;
 	int dir_fd;
 	char boot_id[BOOT_ID_BYTES + 1];
-	size_t left; /* sessions of the predecessor that are not known to be gone */
+	struct list leftovers; /* sessions of the predecessor that are not known to be gone */
 };
 
 /* One session of the predecessor. */
 struct leftover {
+	struct list link;
 	struct clients_file *file;
 	struct killer_target target;
+	char comm[LOCKSTEP_COMM_MAX + 1];
 };
 
 static void target_name(char *name, size_t size, const struct killer_target *t)
@@ -45,8 +49,9 @@ static void leftover_gone(void *arg)
 	struct clients_file *f = l->file;
 
 	clients_file_remove(f, &l->target);
+	list_remove(&l->link);
 	free(l);
-	if (--f->left == 0) {
+	if (list_empty(&f->leftovers)) {
 		qb_log(LOG_NOTICE, "the clients of the daemon that died are gone");
 		f->daemon->clients_remain = false;
 	}
@@ -96,7 +101,8 @@ static void leftover_start(struct clients_file *f, const char *name)
 	l->target = (struct killer_target){
 		.inode = inode, .pid = (pid_t)pid, .start = start, .fd = -1,
 	};
-	f->left++;
+	(void)base_format(l->comm, sizeof(l->comm), "%s", text + BOOT_ID_BYTES + 1);
+	list_push_tail(&f->leftovers, &l->link);
 	snprintf(what, sizeof(what), "client of the daemon that died: %s, pid %ld",
 		 text + BOOT_ID_BYTES + 1, pid);
 	killer_start(f->daemon->killer, &l->target, kill, what, l, leftover_gone);
@@ -114,6 +120,8 @@ int clients_file_open(struct daemon *d, struct clients_file **ret)
 		return -ENOMEM;
 	}
 	f->daemon = d;
+	f->dir_fd = -1;
+	list_init(&f->leftovers);
 	if (text_read(AT_FDCWD, "/proc/sys/kernel/random/boot_id", f->boot_id,
 		      sizeof(f->boot_id)) != BOOT_ID_BYTES) {
 		memset(f->boot_id, '0', BOOT_ID_BYTES);
@@ -137,9 +145,14 @@ int clients_file_open(struct daemon *d, struct clients_file **ret)
 		}
 	}
 	closedir(dir);
-	if (f->left > 0) {
+	if (!list_empty(&f->leftovers)) {
 		d->clients_remain = true;
-		qb_log(LOG_WARNING, "a daemon of this node died and may have left clients behind: %zu session(s); nothing is joined before they are gone", f->left);
+		qb_log(LOG_WARNING, "a daemon of this node died and may have left clients behind; nothing is joined before they are gone");
+		list_for_each (pos, &f->leftovers) {
+			const struct leftover *l = list_entry(pos, struct leftover, link);
+
+			qb_log(LOG_WARNING, "  %s, pid %ld", l->comm, (long)l->target.pid);
+		}
 	}
 	*ret = f;
 	return 0;
@@ -148,12 +161,39 @@ int clients_file_open(struct daemon *d, struct clients_file **ret)
 struct clients_file *clients_file_free(struct clients_file *f)
 {
 	if (f) {
+		/* Their killer goes after us. */
+		list_for_each_safe (pos, &f->leftovers) {
+			free(list_entry(pos, struct leftover, link));
+		}
 		if (f->dir_fd >= 0) {
 			close(f->dir_fd);
 		}
 		free(f);
 	}
 	return NULL;
+}
+
+void clients_file_words(const struct clients_file *f, char *ret, size_t size)
+{
+	static const char *const sees[] = {
+		[NODE_ON_LOST_FENCE] = "end them, or restart this node",
+		[NODE_ON_LOST_KILL] = "they are being killed",
+		[NODE_ON_LOST_REBOOT] = "this node restarts itself",
+	};
+	unsigned long long seconds = (clock_now_ms() - f->daemon->started_ms) / 1000;
+	char names[256] = "";
+	size_t used = 0;
+
+	list_for_each (pos, &f->leftovers) {
+		const struct leftover *l = list_entry(pos, struct leftover, link);
+
+		used += base_format(names + used, sizeof(names) - used, "%s%s (pid %ld)", used ? ", " : "",
+				    l->comm, (long)l->target.pid);
+	}
+	(void)base_format(ret, size,
+			  "clients of a daemon that died here still run, for %llu s: %s; nothing is joined before "
+			  "they have ended: %s",
+			  seconds, names, sees[f->daemon->settings->on_lost]);
 }
 
 int clients_file_add(struct clients_file *f, const struct killer_target *client, const char *comm)

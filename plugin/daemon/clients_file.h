@@ -17,6 +17,8 @@ struct daemon;
 int clients_file_open(struct daemon *d, struct clients_file **ret);
 struct clients_file *clients_file_free(struct clients_file *f);
 
+/* Who is left of the predecessor, for how long, and what helps. */
+void clients_file_words(const struct clients_file *f, char *ret, size_t size);
 /* 0 or a positive errno: a successor would not find this client. */
 int clients_file_add(struct clients_file *f, const struct killer_target *client, const char *comm);
 void clients_file_remove(struct clients_file *f, const struct killer_target *client);

@@ -41,6 +41,7 @@
 #define PUMP_ROUNDS_MAX 64 /* of an order within the process; then clients get their turn */
 #define LEAVING_REPORT_MS 10000
 #define STOP_GRACE_MS 2000
+#define LEFTOVERS_GRACE_MS 1000
 
 static void leave(struct daemon *d, bool force);
 
@@ -249,6 +250,16 @@ static void stop_poll(struct daemon *d, uint64_t now)
 	}
 }
 
+/* R-MEM-6, R-LOST-1: programs of a daemon that died. `lockstep run` and the like end by themselves at once. */
+static void leftovers_check(struct daemon *d, uint64_t now)
+{
+	if (d->settings->on_lost == NODE_ON_LOST_REBOOT && !d->rebooted &&
+	    now - d->started_ms >= LEFTOVERS_GRACE_MS) {
+		d->rebooted = true;
+		machine_reboot();
+	}
+}
+
 static void tick(void *arg)
 {
 	struct daemon *d = arg;
@@ -264,6 +275,9 @@ static void tick(void *arg)
 	}
 	if (d->standalone && !d->node && !d->clients_remain && d->stopping == DAEMON_RUNNING) {
 		daemon_node_start(d, d->settings->nodeid, &d->settings->nodeid, 1);
+	}
+	if (d->clients_remain) {
+		leftovers_check(d, now);
 	}
 	trace_files_tick(d->traces, now);
 	dlm_tree_update(d->dlm_tree);

@@ -73,6 +73,7 @@ struct daemon {
 	bool standalone;
 	bool node_down;  /* node_order_down() was called; the node goes when it is idle */
 	bool clients_remain; /* R-MEM-6: of a predecessor; nothing is started until they are gone */
+	bool rebooted;       /* it was tried */
 	enum daemon_stopping stopping;
 	bool pumping;
 	bool dirty;

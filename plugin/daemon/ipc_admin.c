@@ -20,6 +20,7 @@
 #include "lib/base/assert.h"
 #include "lib/base/buf.h"
 #include "lib/ipc/ipc.h"
+#include "plugin/daemon/clients_file.h"
 #include "plugin/daemon/cluster.h"
 #include "plugin/daemon/daemon.h"
 #include "plugin/daemon/dlm_tree.h"
@@ -129,8 +130,7 @@ static void status_answer(struct daemon *d, struct page *p)
 	} else {
 		text_set(row.state, "waiting");
 		if (d->clients_remain) {
-			text_set(row.reason,
-				 "clients of a daemon that died here are still running; nothing is joined before they have ended or the node was rebooted (see the log)");
+			clients_file_words(d->clients, row.reason, sizeof(row.reason));
 		} else if (d->cluster) {
 			text_set(row.reason, cluster_reason(d->cluster));
 		}

@@ -391,6 +391,7 @@ static void successor_waits_for_clients_of_the_dead(void **state)
 	pid_t client = client_start(r, "held", NULL);
 	struct lockstep_admin *admin;
 	struct lockstep_status status;
+	char who[96];
 
 	rig_signal(r, SIGKILL);
 	rig_wait(r);
@@ -398,7 +399,9 @@ static void successor_waits_for_clients_of_the_dead(void **state)
 	assert_int_equal(lockstep_admin_open(&r->options, &admin), 0);
 	assert_int_equal(lockstep_admin_status(admin, &status), 0);
 	assert_string_equal(status.state, "waiting");
-	assert_non_null(strstr(status.reason, "clients"));
+	assert_non_null(strstr(status.reason, "clients of a daemon that died here still run, for "));
+	(void)snprintf(who, sizeof(who), "(pid %ld); nothing is joined before they have ended: end them", (long)client);
+	assert_non_null(strstr(status.reason, who));
 	lockstep_admin_close(admin);
 	client_kill(client);
 	assert_true(rig_state_reached(r, "ok"));
