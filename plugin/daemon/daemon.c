@@ -380,6 +380,21 @@ void daemon_node_lost(struct daemon *d)
 	}
 }
 
+/* What is in the way and has no session: locks that programs of this node have left behind. */
+static void orphans_log(const struct daemon *d)
+{
+	struct node_space_info space;
+
+	for (size_t i = 0; node_space_info_at(d->node, i, &space); i++) {
+		uint32_t orphans = space.engine ? node_space_orphans(d->node, space.name) : 0;
+
+		if (orphans > 0) {
+			qb_log(LOG_ERR, "  %u orphan lock%s of this node, lockspace \"%s\": lockstep release removes them",
+			       orphans, orphans == 1 ? "" : "s", space.name);
+		}
+	}
+}
+
 static void leave(struct daemon *d, bool force)
 {
 	char space[LOCKSTEP_SPACE_MAX + 1] = "";
@@ -391,6 +406,7 @@ static void leave(struct daemon *d, bool force)
 	if (rc != 0) {
 		qb_log(LOG_ERR, "not stopping: lockspace \"%s\" is in use on this node", space);
 		ipc_server_users_log(d->ipc);
+		orphans_log(d);
 		node_stop_tell(d->node);
 		d->stopping = DAEMON_RUNNING;
 		daemon_pump(d);

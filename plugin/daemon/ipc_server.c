@@ -1171,9 +1171,11 @@ void ipc_server_users_log(const struct ipc_server *s)
 		struct session *session = list_entry(pos, struct session, link);
 
 		if (session->bound) {
-			qb_log(LOG_ERR, "  session of %s, pid %ld, uid %u, lockspace \"%s\"",
+			size_t locks = s->daemon->node ? node_session_locks(s->daemon->node, session->conn) : 0;
+
+			qb_log(LOG_ERR, "  session of %s, pid %ld, uid %u, lockspace \"%s\", %zu lock%s",
 			       session->open.comm, (long)session->peer.pid, session->uid,
-			       session->open.space);
+			       session->open.space, locks, locks == 1 ? "" : "s");
 		}
 	}
 }

@@ -164,6 +164,21 @@ size_t node_space_members(const struct node *n, const char *space, struct node_m
 	return count;
 }
 
+uint32_t node_space_orphans(const struct node *n, const char *space)
+{
+	const struct space *s = node_space_find(n, space);
+	const struct member *self = s ? view_self(s) : NULL;
+	size_t owned = 0;
+	size_t all = self ? member_locks(s, self->nodeid, self->incarnation) : 0;
+
+	if (s) {
+		list_for_each(item, &s->sessions) {
+			owned += list_entry(item, struct session, item)->locks_count;
+		}
+	}
+	return all > owned ? (uint32_t)(all - owned) : 0;
+}
+
 static uint64_t mark_mix(uint64_t mark, uint64_t value)
 {
 	mark = (mark ^ value) * 0x9e3779b97f4a7c15u;
@@ -221,6 +236,7 @@ void node_info_get(const struct node *n, struct node_info *ret)
 {
 	struct node_space_info worst = { .state = "running" };
 	bool found = false;
+	bool holding = false;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->order_up = n->order_up;
@@ -230,17 +246,22 @@ void node_info_get(const struct node *n, struct node_info *ret)
 	ret->sessions = n->sessions_count;
 	ret->state = "ok";
 	list_for_each(item, &n->spaces) {
+		const struct space *s = list_entry(item, struct space, item);
 		struct node_space_info info;
 
-		space_info_fill(list_entry(item, struct space, item), &info);
+		holding |= s->holding > 0;
+		space_info_fill(s, &info);
 		if (!found || severity(info.state) > severity(worst.state)) {
 			worst = info;
 			found = true;
 		}
 	}
 	if (!n->order_up) {
+		/* Corosync may be back long since: whoever believes in a lock must end first. */
 		ret->state = "waiting";
-		(void)base_format(ret->reason, sizeof(ret->reason), "waiting for Corosync");
+		if (!holding) {
+			(void)base_format(ret->reason, sizeof(ret->reason), "waiting for Corosync");
+		}
 	} else if (found && strcmp(worst.state, "lost") == 0) {
 		ret->state = "lost";
 	} else if (!n->quorate) {

@@ -263,6 +263,8 @@ int node_submit(struct node *n, node_conn conn, const struct node_submit *op, ui
 /* Does that purge take the session's own locks (and its undelivered callbacks)? */
 bool node_purge_is_own(const struct node *n, node_conn conn, uint32_t nodeid, uint32_t pid);
 
+/* How many locks it has, queued ones included; 0 for one that is not known. */
+size_t node_session_locks(const struct node *n, node_conn conn);
 /* The processes of a session that NODE_ACTION_KILL named are gone (pidfd, inheritors included). */
 void node_session_killed(struct node *n, node_conn conn);
 
@@ -457,6 +459,8 @@ bool node_space_watch(struct node *n, const char *space,
 /* Members and lost members, by nodeid; returns how many there are, fills at most @max. */
 size_t node_space_members(const struct node *n, const char *space, struct node_member_info *ret,
 			  size_t max);
+/* Locks of this node that belong to no session. */
+uint32_t node_space_orphans(const struct node *n, const char *space);
 /* Cheap: another number (but for chance) when there are other lockspaces, or node_space_members() names
  * others. */
 uint64_t node_membership_mark(const struct node *n);

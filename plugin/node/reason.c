@@ -222,18 +222,18 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 void reason_lost_member(const struct space *s, const struct lost *l, char *ret, size_t size)
 {
 	const struct node *n = s->node;
-	unsigned long long seconds = seconds_since(n, l->since_ms);
 
 	ret[0] = '\0';
 	if (l->fenced) {
 		(void)base_format(ret, size, "it can do no harm any more: its locks go as soon as all members are prepared");
 	} else if (n->config.fencing == NODE_FENCING_NONE) {
 		unsigned int limit = n->config.lost_timeout_ms / 1000;
+		unsigned int waited = (unsigned int)(l->waited_ms / 1000);
 
 		(void)base_format(ret, size,
-				  "no fencing, its locks are given to others after %u s, in %llu s, whether its "
+				  "no fencing, its locks are given to others after %u s, in %u s, whether its "
 				  "programs have stopped or not",
-				  limit, seconds < limit ? limit - seconds : 0);
+				  limit, waited < limit ? limit - waited : 0);
 	} else if (n->config.fencing == NODE_FENCING_MANUAL) {
 		(void)base_format(ret, size, "fencing = manual: nothing fences it, somebody has to look");
 	} else {

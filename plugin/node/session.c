@@ -447,6 +447,13 @@ void node_session_close(struct node *n, node_conn conn)
 	session_free(n, session);
 }
 
+size_t node_session_locks(const struct node *n, node_conn conn)
+{
+	const struct session *session = session_by_conn(n, conn);
+
+	return session ? session->locks_count : 0;
+}
+
 void node_session_backlog(struct node *n, node_conn conn, size_t count)
 {
 	struct session *session = session_by_conn(n, conn);

@@ -206,6 +206,7 @@ void space_lose(struct space *s, const char *reason)
 		return;
 	}
 	s->lost = true;
+	s->waits_since_ms = n->now_ms;
 	(void)base_format(s->lost_reason, sizeof(s->lost_reason), "%s", reason);
 	n->counters[COUNTER_SELF_LOST]++;
 	node_log(n, 3, "lockspace %s: lost: %s", s->name, reason);

@@ -250,6 +250,16 @@ ended() { # KEY [STATUS_PATTERN]
 	grep -Eqx -e "${2:-.*}" "$tmp/$1.rc"
 }
 
+# start_stoppable KEY NODE COMMAND...: as start, for a program that is stopped later: nsenter would stop itself together with
+# a child of its own.
+start_stoppable() {
+	ss_key=$1
+	ss_node=$2
+	shift 2
+	# shellcheck disable=SC2016
+	start "$ss_key" "$ss_node" sh -c 'exec 3<&0; "$@" <&3 & wait $!' sh "$@"
+}
+
 # The example that holds a lock with a value block.  Sets holder.
 need_holder() {
 	nh_prefix=${LOCKSTEP_PREFIX:-/usr}

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Real fencing through Pacemaker, with the sandbox's power switch: what a lost node held is given on without a
-# human, and only when that node is really off.  Rules: R-REC-7, R-COND-0, R-COND-4, R-COND-5, R-MEM-6.
+# human, and only when that node is really off.  Rules: R-REC-7, R-COND-0, R-COND-4, R-COND-5, R-MEM-6, R-CB-10.
 # shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
@@ -75,7 +75,7 @@ info_of() { # NODE PATTERN
 command -v pcs >/dev/null 2>&1 || skip_all "pcs is not installed"
 [ -x "${LOCKSTEP_PREFIX:-/usr}/libexec/lockstep/lockstep-fence-watch" ] || skip_all "built without Pacemaker"
 all="n1 n2 n3"
-lockstep_conf kill "post_join_delay_ms = 1000" "request_delay_ms = 2000"
+lockstep_conf kill "post_join_delay_ms = 1000" "request_delay_ms = 2000" "prep_ack_ms = 5000"
 sandbox_up --fence --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 ok "every daemon is connected to Pacemaker's fencer" within all_connected
 
@@ -116,6 +116,45 @@ ok "then the node is fenced, and the lock given on" has next
 ok "it was a reboot" fenced n3 'reboot of n3 successful'
 sb heal
 ok "the node comes back healed" well
+
+# A program that hangs in a callback, and in a write to a dead disk, so that nobody can kill it: its node gives up and is
+# fenced, and only then the others are done (R-CB-10).
+unkillable() {
+	on n2 mkdir -p /run/hang
+	start disk n2 python3 "$srcdir/tests/cluster/hang-fs.py" /run/hang
+	within on n2 test -e /run/hang/stuck || return 1
+	start stuck n2 sh -c 'exec lockstep recovery watch default >>/run/hang/stuck'
+	within status_of n2 'sessions [0-9]+ \(here 1\)'
+}
+
+# What n2 says while it lives, on the way to its end.
+listen() {
+	# shellcheck disable=SC2016
+	start heard n2 sh -c 'while sleep 0.2; do lockstep status; done'
+}
+
+if [ -w /dev/fuse ] && command -v python3 >/dev/null 2>&1; then
+	ok "a program that cannot be killed subscribes on n2" unkillable
+	listen
+	hold job n3 a
+	wait_for next n1 a
+	sb crash n3
+	ok "n2 says whom it waits for, and what comes next" \
+		within said heard 'waits for prep of session [0-9]+ \(pid [0-9]+, lockstep\) for [0-9]+ s: it is killed in [0-9]+ s'
+	ok "n1 says where to look" within status_of n1 'waiting for node n2 for [0-9]+ s, where a program has not answered'
+	ok "then that it is being killed, and what if that fails" \
+		within said heard 'it is being killed; if that fails this node gives up in [0-9]+ s'
+	ok "its lock is not given on meanwhile" not said next '^have'
+	ok "n2 gives up, and its log says why" within logged n2 'could not be killed: this node gives up and must be fenced'
+	ok "n2 says who must end" \
+		within said heard '1 session with locks must end first, for [0-9]+ s: lockstep \(pid [0-9]+\); they are being killed'
+	ok "the lock is given on when n2 is fenced" has next
+	ok "Pacemaker has done it" fenced n2 'reboot of n2 successful'
+	ok "both nodes come back" well
+	ok "all are connected after that" within all_connected
+else
+	diag "no /dev/fuse or no python3: nothing that cannot be killed"
+fi
 
 # Pacemaker's fencers die while they are at it.
 ok "the switch is slow" device slow=6

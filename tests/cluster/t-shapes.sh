@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Clusters of other shapes: one node; three without any fencing; three that restart themselves when they are lost;
-# two that each go on alone and race to fence (both ways).  Rules: R-MERGE-4, R-VIEW-2, R-COND-9, R-LOST-1.
+# Clusters of other shapes: one node; three without any fencing; three that restart themselves when they are lost or
+# their daemon has died; five that lose two; two that each go on alone and race to fence (both ways).  Rules: R-MERGE-4, R-VIEW-2, R-COND-9, R-LOST-1.
 # shellcheck disable=SC2016,SC2317,SC2154
 . "${0%/*}/lib.sh"
 need_lockstep
+need_holder
 
 hold() { # KEY NODE LOCK LOOK
 	start "$1" "$2" lockstep run "$3" -- sleep 76543
@@ -83,6 +84,41 @@ ok "reboot: it restarts itself when it is back" within is_off n3
 ok "reboot: what it held stays until then" not said next '^have'
 sb boot n3
 ok "reboot: and is given on when it has come back clean" has next
+# The daemon of a living program dies (R-MEM-6).
+start_stoppable held n3 "$holder" -m EX a
+within lock_listed n1 a 'granted .* n3 '
+wait_for next n1 a
+on n3 pkill -STOP -x lvb-holder
+on n3 sh -c 'kill -KILL "$(cat /run/lockstep/lockstepd.pid)"'
+start again n3 lockstepd --config /etc/lockstep/lockstep.conf
+ok "reboot: a new daemon finds a program of one that died, and the node restarts itself" within is_off n3
+ok "reboot: its log says why" logged n3 'on_lost = reboot: programs on this node may use locks that are lost'
+ok "reboot: the lock stays until then" not said next '^have'
+sb boot n3
+ok "reboot: and is given on then" has next
+sb down
+
+# Two of five are lost, one is fenced early, one late: only the second one's locks wait.
+lockstep_conf kill "fencing = manual"
+sandbox_up --nodes 5 --lockstep-conf "$tmp/lockstep.conf"
+hold job4 n4 a n1
+hold job5 n5 b n1
+wait_for next n1 a
+wait_for later n2 b
+sb crash n4
+ok "two of five: one is lost" within status_says n1 'node n4 is lost for [0-9]+ s'
+sb crash n5
+ok "two of five: then the other, and both are named" within status_says n1 'nodes n4, n5 are lost for [0-9]+ s: their locks stay'
+ok "two of five: with what each holds" status_says n3 '^lost: n5 since .*keeps its 1 lock until'
+ok "two of five: the others go on" on n3 lockstep run -w "$patience" c -- true
+ok "two of five: neither lock is given on" status_is 75 on n3 lockstep run -w 1 a -- true
+ok "two of five: the first is off" on n2 lockstep fence-ack n4
+ok "two of five: the second alone is named now" within status_says n1 'node n5 is lost for [0-9]+ s: its locks stay .*lockstep fence-ack n5'
+ok "two of five: its lock is not given on" not said later '^have'
+ok "two of five: the others still go on" on n3 lockstep run -w "$patience" c -- true
+ok "two of five: the second is off" on n3 lockstep fence-ack n5
+ok "two of five: both locks are given on" has next
+ok "two of five: the late one, too" has later
 sb down
 
 command -v pcs >/dev/null 2>&1 || { diag "pcs is not installed: no race of two nodes"; done_testing; }

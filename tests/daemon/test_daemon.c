@@ -274,10 +274,13 @@ static void stop_is_refused_while_a_session_is_open(void **state)
 {
 	struct rig *r = *state;
 	pid_t client = client_start(r, "held", NULL);
+	char who[96];
 	int status;
 
 	rig_signal(r, SIGTERM);
 	assert_true(rig_logged(r, "not stopping"));
+	(void)snprintf(who, sizeof(who), "pid %ld, uid %u, lockspace \"default\", 1 lock", (long)client, geteuid());
+	assert_true(rig_logged(r, who));
 	assert_true(rig_alive(r));
 	assert_false(lock_is_free(r, "held"));
 	client_kill(client);
@@ -286,6 +289,23 @@ static void stop_is_refused_while_a_session_is_open(void **state)
 	status = rig_wait(r);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* R-MEM-7: what has no session any more is named, too. */
+static void stop_is_refused_while_an_orphan_is_left(void **state)
+{
+	struct rig *r = *state;
+	struct lockstep_lksb lksb = { 0 };
+	struct lockstep_session *s;
+
+	assert_int_equal(lockstep_open("default", 0, &r->options, &s), 0);
+	assert_int_equal(lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, LOCKSTEP_LKF_PERSISTENT, "left", 4, NULL,
+					    NULL, -1),
+			 0);
+	lockstep_close(s);
+	rig_signal(r, SIGTERM);
+	assert_true(rig_logged(r, "  1 orphan lock of this node, lockspace \"default\""));
+	assert_true(rig_alive(r));
 }
 
 static void forced_stop_kills_clients_and_heirs_first(void **state)
@@ -835,6 +855,7 @@ int main(void)
 		DAEMON_TEST(killed_client_frees_its_lock),
 		DAEMON_TEST(lock_stays_while_an_heir_has_the_connection),
 		DAEMON_TEST(stop_is_refused_while_a_session_is_open),
+		DAEMON_TEST(stop_is_refused_while_an_orphan_is_left),
 		DAEMON_TEST(forced_stop_kills_clients_and_heirs_first),
 		DAEMON_TEST(stop_that_is_refused_is_told_to_holders),
 		DAEMON_TEST(forced_stop_leaves_who_holds_nothing_alive),

@@ -380,6 +380,25 @@ static void what_is_known_of_a_fencing_is_told(void **state)
 	assert_true(says(r, 1, "Pacemaker cannot be asked: gone, its fencing failed 2 times"));
 }
 
+/* R-MEM-8, R-LOST-1: without Corosync, and when it is back, it is said who must end first, and what helps. */
+static void who_must_end_after_corosync_has_gone_is_named(void **state)
+{
+	struct rig *r = *state;
+	struct node *n = r->hosts[3].node;
+	struct node_info info;
+
+	rig_pass(r, 1000);
+	node_order_down(n);
+	node_tick(n, r->now_ms + 2000, 1000000 + r->now_ms + 2000);
+	node_info_get(n, &info);
+	assert_string_equal(info.state, "waiting");
+	assert_string_equal(info.reason, "lockspace s: connection to Corosync lost; 1 session with locks must end first, "
+					 "for 2 s: test (pid 203); they are being killed");
+	node_session_close(n, HOLDER);
+	node_info_get(n, &info);
+	assert_string_equal(info.reason, "waiting for Corosync");
+}
+
 /* A node that came back has a new count. */
 static void attempts_are_counted_for_each_loss(void **state)
 {
@@ -558,6 +577,7 @@ int main(void)
 		T(an_answer_without_a_result_is_no_fencing),
 		T(nobody_asks_for_what_is_going_on),
 		T(what_is_known_of_a_fencing_is_told),
+		T(who_must_end_after_corosync_has_gone_is_named),
 		T(attempts_are_counted_for_each_loss),
 		T(of_two_lost_nodes_each_is_told_of),
 		T(a_dead_daemon_is_fenced),
