@@ -75,6 +75,8 @@ struct killer {
 	struct list victims;
 	qb_loop_timer_handle timer;
 	uint64_t reported_ms;
+	uint64_t refused_ms; /* when it was last said that somebody cannot be killed */
+	bool refused_quiet;  /* not again in this round */
 };
 
 static void round_run(void *arg);
@@ -296,8 +298,11 @@ static void victim_kill(struct killer *k, const struct killer_job *job, pid_t pi
 		return;
 	}
 	if (pidfd_send_signal(fd, SIGKILL, NULL, 0) != 0 && errno != ESRCH) {
-		qb_log(LOG_ERR, "cannot kill process %ld (%s): %s", (long)pid, job->name,
-		       strerror(errno));
+		if (!k->refused_quiet) {
+			qb_log(LOG_ERR, "cannot kill process %ld (%s): %s", (long)pid, job->name,
+			       strerror(errno));
+			k->refused_ms = clock_now_ms();
+		}
 		close(fd);
 		return;
 	}
@@ -420,6 +425,7 @@ static void round_run(void *arg)
 	struct list finished;
 
 	k->timer = 0;
+	k->refused_quiet = k->refused_ms != 0 && clock_now_ms() - k->refused_ms < REPORT_MS;
 	list_init(&finished);
 	list_for_each (pos, &k->jobs) {
 		struct killer_job *job = list_entry(pos, struct killer_job, link);

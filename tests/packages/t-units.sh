@@ -282,6 +282,15 @@ part_features() {
 	ok "which is a member then" within members_are 2
 }
 
+# The helper is no root either, and gets to Pacemaker as a member of its group.
+part_pacemaker() {
+	on n1 'command -v pacemakerd' >/dev/null || { skip "Pacemaker" "pacemaker is not installed"; return; }
+	on n1 'rm -rf /var/lib/pacemaker/cib/* /var/lib/pacemaker/pengine/*; systemctl start pacemaker'
+	ok "follows Pacemaker's fencer" within on n1 'lockstep status | grep -q "^fencing: Pacemaker, connected"'
+	ok "which systemd stops before the daemon" on n1 'systemctl show -P After pacemaker | grep -qw lockstepd.service'
+	on n1 'systemctl stop pacemaker'
+}
+
 # ------------------------------------------------------------------- who may, and who may not
 
 as() { # USER COMMAND_LINE: through the socket file
@@ -407,6 +416,8 @@ part_capabilities() {
 		on n2 'systemctl kill -s QUIT --kill-who=main lockstepd'
 		ok "without $c: cannot kill those that hold locks, and says so" within on n2 \
 			'journalctl -u lockstepd | tail -n 20 | grep -q "cannot kill\|asked to stop by force" && pgrep -x -u bob sleep'
+		[ $c != CAP_KILL ] || ok "and not many times a second" on n2 \
+			'sleep 2; [ "$(journalctl -u lockstepd | grep -c "cannot kill")" -lt 20 ]'
 		on n2 'systemctl stop bobs; n=0; while pgrep -x lockstepd; do n=$((n + 1)); [ $n -lt 100 ] || exit 1; sleep 0.1; done' >/dev/null
 	done
 	on n2 'rm /etc/systemd/system/lockstepd.service.d/less.conf; systemctl daemon-reload; systemctl start lockstepd'
@@ -489,6 +500,7 @@ part_install
 part_start
 part_probe
 part_features
+part_pacemaker
 part_access
 part_programs
 part_libdlm
