@@ -15,11 +15,21 @@ many=$tmp/holder-many
 	-o "$many" "$srcdir/tests/cluster/holder-many.c" -llockstep || bail "holder-many cannot be built"
 sandbox_up --fence --nodes 3
 
-# When the daemon hears of it; what the node says is logged after it was done.
-# Milliseconds since midnight of the last such line of a node's log, which begins with "Nov 27 14:02:10.123".
-log_ms() { # NODE PATTERN
-	sb logs "$1" lockstepd | grep -E -e "$2" | tail -n 1 |
-		awk '{ split($3, t, ":"); printf "%.0f\n", (t[1] * 3600 + t[2] * 60 + t[3]) * 1000 }'
+# Milliseconds since midnight UTC.
+clock() {
+	date -u +%T.%N | to_ms
+}
+
+to_ms() { # of each line, "14:02:10.123"
+	awk '{ split($1, t, ":"); printf "%.0f\n", (t[1] * 3600 + t[2] * 60 + t[3]) * 1000 }'
+}
+
+# When the first daemon had the word of Pacemaker's that node 3 is down. Another one may log the same after the
+# locks have gone.  Lines of the log begin with "Nov 27 14:02:10.123".
+fencing_known() { # SINCE
+	for fk_node in n1 n2; do
+		sb logs "$fk_node" lockstepd | sed -n 's/^[A-Z].. .. \([0-9:.]*\) .*Pacemaker: \(reboot\|off\) of node 3 .* done.*/\1/p'
+	done | to_ms | sort -n | awk -v since="$1" '$1 >= since { print; exit }'
 }
 
 all_up() {
@@ -33,13 +43,13 @@ figure() { # NAME VARIANT MILLISECONDS
 
 # What node 3 held, waited for on node 1: from the word that node 3 was fenced to the grant.
 fenced_to_grant() { # VARIANT
-	start next n1 lockstep run load/1 -- sh -c 'date -u +"have %H:%M:%S.%N"'
+	start next n1 lockstep run load/1 -- sh -c 'date -u +"have %T.%N"'
 	within lock_listed n2 load/1 'waiting .* n1 ' load/1 || bail "nobody waits"
+	crashed=$(clock)
 	sb crash n3
 	within said next '^have' || bail "the waiter has not got the lock"
-	known=$(log_ms n1 'Pacemaker: (reboot|off) of node 3 .* done')
-	had=$(awk '/^have/ { split($2, t, ":"); printf "%.0f\n", (t[1] * 3600 + t[2] * 60 + t[3]) * 1000 }' "$tmp/next.out")
-	figure fenced_to_grant "$1" "$((had - known))"
+	had=$(sed -n 's/^have //p' "$tmp/next.out" | to_ms)
+	figure fenced_to_grant "$1" "$((had - $(fencing_known "$crashed")))"
 	within all_up || bail "the node does not come back"
 }
 
