@@ -96,7 +96,7 @@ start stuck n2 lockstep recovery watch --hold 100000 default
 ok "a program that will not answer" within lines stuck 1
 start seen n2 sh -c 'until lockstep status | grep "waits for prep of session"; do sleep 0.05; done'
 start told n2 sh -c 'until lockstep explain nothing | grep "waits for prep of session"; do sleep 0.05; done'
-start other n1 sh -c 'until lockstep status | grep "waiting for node n2, where a program"; do sleep 0.05; done'
+start other n1 sh -c 'until lockstep status | grep "waiting for node n2 for [0-9]* s, where a program"; do sleep 0.05; done'
 sb crash n3
 ok "n3 fails again: prep on n1" within lines w1 "$((n + 1))"
 ok "n3 is surely down" within on n1 lockstep fence-ack n3
