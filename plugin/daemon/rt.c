@@ -24,11 +24,6 @@ void rt_apply(const struct settings *settings)
 	struct sched_param param = { .sched_priority = RT_PRIORITY };
 	struct rlimit limit;
 
-	/* Each connection needs three descriptors. */
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-		limit.rlim_cur = limit.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &limit);
-	}
 	if (settings->lock_memory) {
 		/* Under a limit later allocations would fail, which is worse than being paged out. Who has
 		 * CAP_IPC_LOCK has none, whatever the number says that he may not be able to raise. */

@@ -374,12 +374,13 @@ static void a_childs_end_is_not_the_parents(dlm_lshandle_t h, dlm_lshandle_t oth
 	CHECK(dlm_ls_unlock_wait(h, lksb.sb_lkid, 0, &lksb) == 0);
 }
 
-/* A child has the socket, too, and lives on: closing ends the session all the same. */
+/* A child has the socket, too, and lives on: closing ends the session all the same, and says good-bye first, so that
+ * the child is no broken client to be killed. */
 static void closing_ends_a_session_that_a_child_has_inherited(dlm_lshandle_t h)
 {
 	struct dlm_lksb lksb = { 0 };
 	dlm_lshandle_t brief = dlm_open_lockspace(SPACE);
-	int pipes[2];
+	int pipes[2], status = -1;
 	char byte;
 
 	CHECK(pipe(pipes) == 0);
@@ -395,7 +396,7 @@ static void closing_ends_a_session_that_a_child_has_inherited(dlm_lshandle_t h)
 	CHECK(lock_wait(h, LKM_EXMODE, &lksb, 0, "i") == 0 && lksb.sb_status == 0);
 	CHECK(dlm_ls_unlock_wait(h, lksb.sb_lkid, 0, &lksb) == 0);
 	(void)close(pipes[1]);
-	CHECK(waitpid(child, NULL, 0) == child);
+	CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
 static void a_client_killed_before_its_completion_leaves_nothing(dlm_lshandle_t h)

@@ -291,31 +291,6 @@ static void a_child_has_no_callbacks(dlm_lshandle_t h)
 	CHECK(lksb.sb_status == 0 && unlock_wait(h, &lksb) == 0);
 }
 
-/* Closing says good-bye first: a child that has the connection, too, is no broken client
- * to be killed. */
-static void who_has_inherited_a_closed_handle_lives(dlm_lshandle_t other)
-{
-	dlm_lshandle_t h = dlm_open_lockspace(SPACE);
-	struct dlm_lksb lksb = { 0 };
-	int pipes[2], status = -1;
-	char byte;
-
-	CHECK(pipe(pipes) == 0);
-	CHECK(lock_wait(h, LKM_EXMODE, &lksb, 0, "heir") == 0);
-	pid_t child = fork();
-
-	if (child == 0) {
-		(void)close(pipes[1]);
-		_exit(read(pipes[0], &byte, 1) == 0 ? 0 : 1);
-	}
-	(void)close(pipes[0]);
-	CHECK(dlm_close_lockspace(h) == 0);
-	CHECK(lock_wait(other, LKM_EXMODE, &lksb, 0, "heir") == 0);
-	CHECK(unlock_wait(other, &lksb) == 0);
-	(void)close(pipes[1]);
-	CHECK(waitpid(child, &status, 0) == child && status == 0);
-}
-
 /* --- threads
  * ------------------------------------------------------------------------------ */
 
@@ -446,7 +421,6 @@ int main(void)
 	RUN(value_blocks_have_32_bytes());
 	RUN(a_lockspace_has_the_mode_it_was_given());
 	RUN(a_child_has_no_callbacks(h));
-	RUN(who_has_inherited_a_closed_handle_lives(other));
 #if DLM_THREADS
 	(void)sem_init(&inside, 0, 0);
 	(void)sem_init(&go_on, 0, 0);
