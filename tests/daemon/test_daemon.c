@@ -496,6 +496,26 @@ static void garbage_does_not_end_the_daemon(void **state)
 }
 
 /* Whoever has no session has no subscription; what cannot be read is not acted on. */
+/* One message, which begins with room for its header, and the error of its result. */
+static uint32_t raw_call(qb_ipcc_connection_t *c, int32_t id, struct buf *out)
+{
+	struct qb_ipc_request_header header = { .id = id, .size = (int32_t)out->size };
+	struct ipc_result result = { .error = 0 };
+	uint8_t answer[IPC_MESSAGE_MAX];
+
+	memcpy(out->data, &header, sizeof(header));
+	assert_true(qb_ipcc_send(c, out->data, out->size) > 0);
+	ssize_t size = qb_ipcc_recv(c, answer, sizeof(answer), 60000);
+
+	assert_true(size > (ssize_t)sizeof(struct qb_ipc_response_header));
+	size -= (ssize_t)sizeof(struct qb_ipc_response_header);
+	assert_int_equal(ipc_result_decode(answer + sizeof(struct qb_ipc_response_header), (size_t)size,
+					   &result),
+			 0);
+	buf_done(out);
+	return result.error;
+}
+
 static void recovery_requests_without_a_session_are_refused(void **state)
 {
 	struct rig *r = *state;
@@ -503,27 +523,31 @@ static void recovery_requests_without_a_session_are_refused(void **state)
 
 	for (uint8_t op = 0; op <= IPC_RECOVERY_PREP_DONE + 1; op++) {
 		const struct ipc_recovery request = { .tag = 9, .op = op };
-		struct qb_ipc_request_header header = { .id = IPC_MSG_RECOVERY };
-		struct ipc_result result = { .error = 0 };
-		uint8_t answer[IPC_MESSAGE_MAX];
 		struct buf out = { 0 };
 		bool good = op >= IPC_RECOVERY_SUBSCRIBE && op <= IPC_RECOVERY_PREP_DONE;
 
-		buf_put_zero(&out, sizeof(header));
+		buf_put_zero(&out, sizeof(struct qb_ipc_request_header));
 		ipc_recovery_encode(&request, &out);
-		header.size = (int32_t)out.size;
-		memcpy(out.data, &header, sizeof(header));
-		assert_true(qb_ipcc_send(c, out.data, out.size) > 0);
-		ssize_t size = qb_ipcc_recv(c, answer, sizeof(answer), 60000);
-
-		assert_true(size > (ssize_t)sizeof(struct qb_ipc_response_header));
-		size -= (ssize_t)sizeof(struct qb_ipc_response_header);
-		assert_int_equal(ipc_result_decode(answer + sizeof(struct qb_ipc_response_header), (size_t)size,
-						   &result),
-				 0);
-		assert_int_equal(result.error, good ? ENOTCONN : EBADMSG);
-		buf_done(&out);
+		assert_int_equal(raw_call(c, IPC_MSG_RECOVERY, &out), good ? ENOTCONN : EBADMSG);
 	}
+	qb_ipcc_disconnect(c);
+	assert_true(rig_alive(r));
+}
+
+/* R-PROC-1: there is nothing to end, and the connection is as good as before. */
+static void a_good_bye_before_the_session_ends_nothing(void **state)
+{
+	const struct ipc_open open = { .tag = 2, .space = "default", .comm = "early" };
+	struct rig *r = *state;
+	qb_ipcc_connection_t *c = raw_connect(r, "");
+	struct buf out = { 0 };
+
+	buf_put_zero(&out, sizeof(struct qb_ipc_request_header));
+	ipc_tag_encode(&out, 1);
+	assert_int_equal(raw_call(c, IPC_MSG_CLOSE, &out), ENOTCONN);
+	buf_put_zero(&out, sizeof(struct qb_ipc_request_header));
+	ipc_open_encode(&open, &out);
+	assert_int_equal(raw_call(c, IPC_MSG_OPEN, &out), 0);
 	qb_ipcc_disconnect(c);
 	assert_true(rig_alive(r));
 }
@@ -863,6 +887,7 @@ int main(void)
 		DAEMON_TEST(successor_kills_clients_of_the_dead),
 		DAEMON_TEST(garbage_does_not_end_the_daemon),
 		DAEMON_TEST(recovery_requests_without_a_session_are_refused),
+		DAEMON_TEST(a_good_bye_before_the_session_ends_nothing),
 		DAEMON_TEST(garbage_handshakes_do_not_end_the_daemon),
 		DAEMON_TEST(client_that_breaks_the_connection_is_killed),
 		DAEMON_TEST(slow_client_loses_nothing),
