@@ -98,7 +98,7 @@ hook_told "the guest has ended" 0 a release
 ok "the lock is free" free "libvirt/$uuid"
 hook_told "so it runs on the other host" 0 b prepare
 mkdir -p "$tmp/qemu-b"
-start guest sh -c 'sleep 1000; :' qemu -uuid "$uuid"
+start guest sh -c 'setpriv --pdeathsig KILL sleep 1000; :' qemu -uuid "$uuid"
 cp "$tmp/guest.pid" "$tmp/qemu-b/vm1.pid"
 daemon_kill
 ok "the lock is lost: the guest is killed" within ended guest 137
