@@ -123,6 +123,19 @@ ok "and started again" within started_on n1 n2 n3
 ok "healthy" within attribute n1 ok
 on n1 crm_attribute --name no-quorum-policy --update freeze
 
+# Before anything is refreshed: of a resource that it has only probed Pacemaker takes every change for a reason to restart it.
+on n1 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n1"
+param stop_grace 4s
+settled
+ok "a change of stop_grace restarts nothing" same_daemon n1
+param attribute locks
+settled
+ok "nor does one of the attribute" same_daemon n1
+ok "which has the new name" within attribute n1 ok locks
+ok "and the old one is gone" within no_attribute n1
+param attribute ''
+settled
+
 # A monitor that takes a lock, which somebody else has here.
 on n2 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n2"
 start self n2 lockstep run lockstep-monitor.n2 -- sh -c 'echo held; exec sleep 76543'
@@ -137,18 +150,6 @@ within ended self
 on n1 cibadmin --delete --xpath "//primitive[@id='lockstep']//op[@interval='3s']"
 cleaned >/dev/null 2>&1
 within started_on n1 n2 n3
-
-on n1 cat /run/lockstep/lockstepd.pid >"$tmp/pid.n1"
-param stop_grace 4s
-settled
-ok "a change of stop_grace restarts nothing" same_daemon n1
-param attribute locks
-settled
-ok "nor does one of the attribute" same_daemon n1
-ok "which has the new name" within attribute n1 ok locks
-ok "and the old one is gone" within no_attribute n1
-param attribute ''
-settled
 
 start job n2 lockstep run job -- sleep 76543
 within lock_listed n1 job 'granted .* n2 '
