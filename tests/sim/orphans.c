@@ -75,7 +75,8 @@ void orphan_left(struct world *w, const struct client *c, const struct slot *s)
 {
 	if (!(s->flags & LOCKSTEP_LKF_PERSISTENT) || s->state != SLOT_HELD || s->unlocking || s->cancelling ||
 	    s->mode < 0 || c->state != CLIENT_READY || w->orphans_count == SIM_ORPHANS_MAX ||
-	    may_be_taken(w, c->host, s) || !known_here(w, c, s)) {
+	    may_be_taken(w, c->host, s) || !known_here(w, c, s) ||
+	    unfenced_client(c)) { /* what it held was given to others */
 		return;
 	}
 	world_mark(w, MARK_ORPHAN);
