@@ -57,6 +57,12 @@ skip_all() {
 	exit 77
 }
 
+# The machine has one device-mapper, and two tests that pretend to have it.
+lvm_alone() {
+	exec 8>"${TMPDIR:-/tmp}/lockstep-test-lvm.lock"
+	flock 8
+}
+
 bail() {
 	echo "Bail out! $*"
 	test_failed=1

@@ -16,6 +16,7 @@ done
 gcc -shared -fPIC -o "$tmp/fake-dm.so" "$srcdir/tests/cluster/fake-dm.c" 2>"$tmp/gcc.out" ||
 	bail "fake-dm.c does not compile: $(head -n 3 "$tmp/gcc.out")"
 truncate -s 64M "$tmp/disk"
+lvm_alone
 loop=$(losetup --show -f "$tmp/disk" 2>"$tmp/losetup.out") || skip_all "no loop device: $(cat "$tmp/losetup.out")"
 control=/dev/mapper/control
 [ ! -e "$control" ] || control=

@@ -135,6 +135,7 @@ lvm_here() {
 	for program in lvm lvmlockd lvmlockctl losetup; do
 		command -v "$program" >/dev/null || return 1
 	done
+	lvm_alone
 	truncate -s 64M "$tmp/disk" && loop=$(losetup --show -f "$tmp/disk" 2>/dev/null)
 }
 
