@@ -54,9 +54,12 @@ agent_on() { # NODE: commands of the plan take up to 150 ms, so that they are me
 		sh -c "$again" sh "$tmp/$1" agent lockstep-agent serve "$tmp/$1/conf"
 }
 
+# Its records have a name of their own in each life of the node, in which the same pids come again.
+writers=0
 writer_on() { # NODE
+	writers=$((writers + 1))
 	start "writer.$1" "$1" env LOCKSTEP_LOCKSPACE=store JOURNAL_STORE_DELAY_MS=40 \
-		sh -c "$again" sh "$tmp/$1" writer "$store" write "$tmp/store" "$tmp/$1/gate" "$tmp/$1/agent/state" "$1"
+		sh -c "$again" sh "$tmp/$1" writer "$store" write "$tmp/store" "$tmp/$1/gate" "$tmp/$1/agent/state" "$1-$writers"
 }
 
 gate_open() { # NODE
