@@ -337,8 +337,9 @@ static void inherit(struct lockstep_session *s, const char *const argv[])
 {
 	struct lockstep_lksb lksb = { .lkid = 0 };
 
-	while (lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, LOCKSTEP_LKF_ORPHAN, "data", 4, NULL,
-				  NULL, -1) == 0) {
+	/* Should we die in here, too, it is an orphan again. */
+	while (lockstep_lock_wait(s, LOCKSTEP_LOCK_EX, &lksb, LOCKSTEP_LKF_ORPHAN | LOCKSTEP_LKF_PERSISTENT,
+				  "data", 4, NULL, NULL, -1) == 0) {
 		while (!gate_is_open(argv[1])) {
 			nap(GATE_MS);
 			int error = lockstep_dispatch(s);
