@@ -73,22 +73,30 @@ static void session_free(struct session *session)
 	free(session);
 }
 
-/* A session whose socket is not known has the note of its process, which may have others of that kind. */
+/* Sessions whose sockets are not known share the note of their process. */
+static bool note_shared(const struct session *session)
+{
+	const struct killer_target *t = &session->peer;
+
+	list_for_each (pos, &session->server->sessions) {
+		const struct session *other = list_entry(pos, struct session, link);
+
+		if (other->bound && other->peer.inode == 0 && other->peer.pid == t->pid &&
+		    other->peer.start == t->start) {
+			return true;
+		}
+	}
+	return false;
+}
+
 void ipc_session_note_remove(struct session *session)
 {
-	const struct ipc_server *s = session->server;
 	const struct killer_target *t = &session->peer;
 
 	session->bound = false;
-	list_for_each (pos, &s->sessions) {
-		const struct session *other = list_entry(pos, struct session, link);
-
-		if (t->inode == 0 && other->bound && other->peer.inode == 0 &&
-		    other->peer.pid == t->pid && other->peer.start == t->start) {
-			return;
-		}
+	if (t->inode != 0 || !note_shared(session)) {
+		clients_file_remove(session->server->daemon->clients, t);
 	}
-	clients_file_remove(s->daemon->clients, t);
 }
 
 /* The other end is closed everywhere, or the processes that had it are dead. */
