@@ -116,6 +116,9 @@ void sleep_ms(int ms);
 const char *queue_text(char queue);
 const char *modes_text(const struct lockstep_lock_info *lock, char *ret, size_t ret_size);
 
+/* That goes on evenly, from some moment in the past. */
+int64_t now_ms(void);
+
 /* --- errors and output ----------------------------------------------------------------- */
 
 /* "lockstep: what: why" on stderr. */
