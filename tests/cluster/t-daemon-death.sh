@@ -156,6 +156,16 @@ pair() { # n1 holds it in a program that does not run just now, n2 waits for it
 	within process_is n1 lvb-holder T
 }
 
+holder_goes_on() {
+	on n1 pkill -CONT -x lvb-holder
+	ok "the program goes on: it is told" within said holder '^lost'
+	ok "it ends, and the waiter has the lock, with the mark" \
+		within said waiter '^granted EX token [0-9]+ lvb first VALNOTVALID'
+	ok "all are healthy" sb wait
+	tell waiter quit
+	within ended waiter
+}
+
 lockstep_conf fence
 sandbox_up --nodes 3 --lockstep-conf "$tmp/lockstep.conf"
 pair
@@ -166,13 +176,7 @@ ok "it says whom it waits for, and what can be done" within status_says n1 \
 ok "and is not well" status_is 1 on n1 lockstep status
 ok "nobody has the lock" not said waiter '^granted'
 ok "the others say what they wait for" within status_says n3 'node n1 is lost for [0-9]+ s: its locks stay until it is fenced or back clean'
-on n1 pkill -CONT -x lvb-holder
-ok "the program goes on: it is told" within said holder '^lost'
-ok "it ends, and the waiter has the lock, with the mark" \
-	within said waiter '^granted EX token [0-9]+ lvb first VALNOTVALID'
-ok "all are healthy" sb wait
-tell waiter quit
-within ended waiter
+holder_goes_on
 
 # Corosync restarts under the daemon (R-MEM-8).
 pair
@@ -182,13 +186,7 @@ ok "corosync dies: the daemon says whom it waits for, and what can be done" with
 ok "corosync is there again" start_corosync n1
 ok "the daemon still waits for the program" status_is 1 on n1 lockstep status
 ok "nobody has the lock" not said waiter '^granted'
-on n1 pkill -CONT -x lvb-holder
-ok "the program goes on: it is told" within said holder '^lost'
-ok "it ends, and the waiter has the lock, with the mark" \
-	within said waiter '^granted EX token [0-9]+ lvb first VALNOTVALID'
-ok "all are healthy" sb wait
-tell waiter quit
-within ended waiter
+holder_goes_on
 # With a session that holds nothing.
 start job n1 lockstep run -w 9999 nothing -- sleep "$long"
 within on n1 pgrep -f "^sleep $long"

@@ -24,6 +24,8 @@
 
 #include <libdlm.h>
 
+#include "tests/lib/dlm_check.h"
+
 #define SPACE "dlm_calls"
 
 /* R-ABI-6, R-ABI-7 */
@@ -35,25 +37,6 @@ _Static_assert(offsetof(struct dlm_lksb, sb_lvbptr) == 16, "sb_lvbptr");
 _Static_assert(DLM_LVB_LEN == 32 && DLM_LOCKSPACE_LEN == 64 && DLM_RESNAME_MAXLEN == 64, "lengths");
 _Static_assert(LKM_NLMODE == 0 && LKM_EXMODE == 5 && LKF_TIMEOUT == 0x40000, "modes, flags");
 _Static_assert(ECANCEL == 0x10001 && EUNLOCK == 0x10002 && EINPROG == 0x10003, "statuses");
-
-static int count, failed;
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-static void check(int good, const char *what, int line)
-{
-	count++;
-	if (!good) {
-		failed++;
-		printf("not ok - line %d: %s (errno %d, %s)\n", line, what, errno, strerror(errno));
-	}
-}
-
-/* Says what it is at, in case it never ends. */
-#define RUN(call) (printf("# %s\n", #call), (void)fflush(stdout), call)
-
-/* The call failed, and so. */
-#define REFUSED(call, error) (errno = 0, (call) == -1 && errno == (error))
 
 /* --- callbacks --------------------------------------------------------------------------- */
 
@@ -571,6 +554,5 @@ int main(void)
 #endif
 	RUN(the_default_lockspace_opens_on_first_use());
 	RUN(a_dead_daemon_is_enotconn(h, other));
-	printf("%d checks, %d failed\n", count, failed);
-	return failed != 0;
+	return checks_end();
 }

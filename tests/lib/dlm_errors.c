@@ -23,25 +23,11 @@
 
 #include <libdlm.h>
 
+#include "tests/lib/dlm_check.h"
+
 #define SPACE "dlm_errors"
 #define LOCKS_MAX 8
 #define NOBODY 65534
-
-static int count, failed;
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-static void check(int good, const char *what, int line)
-{
-	count++;
-	if (!good) {
-		failed++;
-		printf("not ok - line %d: %s (errno %d, %s)\n", line, what, errno, strerror(errno));
-	}
-}
-
-#define RUN(call) (printf("# %s\n", #call), (void)fflush(stdout), call)
-#define REFUSED(call, error) (errno = 0, (call) == -1 && errno == (error))
 
 static void ast(void *arg)
 {
@@ -458,6 +444,5 @@ int main(int argc, char **argv)
 	RUN(a_session_has_no_more_locks_than_it_may());
 	RUN(both_libraries_live_in_one_process(h));
 	RUN(a_daemon_that_dies_ends_every_call((pid_t)atoi(argv[1])));
-	printf("%d checks, %d failed\n", count, failed);
-	return failed != 0;
+	return checks_end();
 }

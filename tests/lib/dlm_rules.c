@@ -21,26 +21,11 @@
 
 #include <libdlm.h>
 
+#include "tests/lib/dlm_check.h"
+
 #define SPACE	   "dlm_rules"
 #define NOBODY	   65534
 #define PATIENCE_S 30
-
-static int count, failed;
-
-#define CHECK(condition) check((condition), #condition, __LINE__)
-
-static void check(int good, const char *what, int line)
-{
-	count++;
-	if (!good) {
-		failed++;
-		printf("not ok - line %d: %s (errno %d, %s)\n", line, what, errno,
-		       strerror(errno));
-	}
-}
-
-#define RUN(call)	     (printf("# %s\n", #call), (void)fflush(stdout), call)
-#define REFUSED(call, error) (errno = 0, (call) == -1 && errno == (error))
 
 static int casts;
 static void *cast_arg;
@@ -428,6 +413,5 @@ int main(void)
 	RUN(the_delivery_thread_delivers_while_it_waits(other));
 #endif
 	CHECK(dlm_close_lockspace(h) == 0 && dlm_close_lockspace(other) == 0);
-	printf("%d checks, %d failed\n", count, failed);
-	return failed != 0;
+	return checks_end();
 }

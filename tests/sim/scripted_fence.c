@@ -80,6 +80,15 @@ static void story_late_fenced(struct world *w)
 	expect(w, counter_of(w, 1, "fenced_by_ack") == 1, "nobody has vouched for it");
 }
 
+/* Node 3 holds r0, and is cut off; node 1 waits for it. */
+static void holder_cut_off(struct world *w)
+{
+	client_lock(client_of(w, 3, 0), 0, 0, EX, 0);
+	world_run(w, 50 * MS);
+	isolate(w, 2, 0);
+	client_lock(client_of(w, 1, 0), 0, 0, EX, 0);
+}
+
 /*
  * R-COND-5: what is no fencing of the process that holds the lock, which goes on, cut off: one that failed, one that
  * switched nobody off, one by the node itself, one asked for before the process came. Then the right one, said twice by
@@ -92,10 +101,7 @@ static void wrong_verdict(struct world *w, const struct node_fence_result *wrong
 	struct client *c = client_of(w, 3, 0);
 	struct node_fence_result r = *wrong;
 
-	client_lock(c, 0, 0, EX, 0);
-	world_run(w, 50 * MS);
-	isolate(w, 2, 0);
-	client_lock(a, 0, 0, EX, 0);
+	holder_cut_off(w);
 	world_run(w, SECOND);
 	expect(w, is(w, 1, "recovering") && waits(a, 0) && c->slots[0].believed == EX, "node 3 is lost, and holds it");
 	r.nodeid = 3;
@@ -180,12 +186,8 @@ static void story_fence_of_another(struct world *w)
 static void story_fence_merged(struct world *w)
 {
 	struct client *a = client_of(w, 1, 0);
-	struct client *c = client_of(w, 3, 0);
 
-	client_lock(c, 0, 0, EX, 0);
-	world_run(w, 50 * MS);
-	isolate(w, 2, 0);
-	client_lock(a, 0, 0, EX, 0);
+	holder_cut_off(w);
 	for (unsigned int i = 0; i < 100 && fence_requests(w, 3) == 0; i++) {
 		world_run(w, 100 * MS);
 	}
@@ -280,10 +282,7 @@ static void story_none(struct world *w)
 	struct client *a = client_of(w, 1, 0);
 	struct client *c = client_of(w, 3, 0);
 
-	client_lock(c, 0, 0, EX, 0);
-	world_run(w, 50 * MS);
-	isolate(w, 2, 0);
-	client_lock(a, 0, 0, EX, 0);
+	holder_cut_off(w);
 	client_lock(c, 1, 1, EX, 0);
 	world_run(w, 1900 * MS);
 	expect(w, waits(a, 0) && is(w, 1, "recovering"), "not yet");
