@@ -175,11 +175,6 @@ struct clients_file *clients_file_free(struct clients_file *f)
 
 void clients_file_words(const struct clients_file *f, char *ret, size_t size)
 {
-	static const char *const sees[] = {
-		[NODE_ON_LOST_FENCE] = "end them, or restart this node",
-		[NODE_ON_LOST_KILL] = "they are being killed",
-		[NODE_ON_LOST_REBOOT] = "this node restarts itself",
-	};
 	unsigned long long seconds = (clock_now_ms() - f->daemon->started_ms) / 1000;
 	char names[256] = "";
 	size_t used = 0;
@@ -193,7 +188,7 @@ void clients_file_words(const struct clients_file *f, char *ret, size_t size)
 	(void)base_format(ret, size,
 			  "clients of a daemon that died here still run, for %llu s: %s; nothing is joined before "
 			  "they have ended: %s",
-			  seconds, names, sees[f->daemon->settings->on_lost]);
+			  seconds, names, node_on_lost_words(f->daemon->settings->on_lost));
 }
 
 int clients_file_add(struct clients_file *f, const struct killer_target *client, const char *comm)

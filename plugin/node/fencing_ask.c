@@ -394,11 +394,6 @@ static void phrase_add(struct phrases *p, const char *format, ...)
 	va_end(args);
 }
 
-static uint64_t seconds_ago(const struct node *n, uint64_t ms)
-{
-	return ms < n->now_ms ? (n->now_ms - ms) / 1000 : 0;
-}
-
 /* Nobody is at it: who will be, and when. The delays are this node's; others may have other ones. */
 static void words_soon(const struct node *n, const struct fence_node *f, struct phrases *p)
 {
@@ -442,18 +437,18 @@ void fencing_words(const struct node *n, uint32_t nodeid, char *ret, size_t size
 			   n->fence_link_text);
 	} else if (f->busy) {
 		phrase_add(&p, "Pacemaker is fencing it for %llu s, attempt %u%s%s",
-			   (unsigned long long)seconds_ago(n, f->busy_ms), f->failures + 1,
+			   reason_seconds(n, f->busy_ms), f->failures + 1,
 			   f->busy_by[0] ? ", for " : "", f->busy_by);
 	}
 	if (f->asker != 0) {
 		phrase_add(&p, "node %s has asked for its fencing %llu s ago",
-			   node_name_of(n, f->asker, number), (unsigned long long)seconds_ago(n, f->asked_ms));
+			   node_name_of(n, f->asker, number), reason_seconds(n, f->asked_ms));
 	} else if (!f->busy && n->fence_link) {
 		words_soon(n, f, &p);
 	}
 	if (f->failures > 0) {
 		phrase_add(&p, "its fencing failed %u time%s, the last %llu s ago%s%s%s: %.100s", f->failures,
-			   f->failures == 1 ? "" : "s", (unsigned long long)seconds_ago(n, f->failed_ms),
+			   f->failures == 1 ? "" : "s", reason_seconds(n, f->failed_ms),
 			   f->devices[0] ? " (device " : "", f->devices, f->devices[0] ? ")" : "", f->error);
 	}
 }

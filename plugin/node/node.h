@@ -53,6 +53,9 @@ enum node_on_lost {
 	NODE_ON_LOST_REBOOT = 2, /* restart the machine if a session holds a lock */
 };
 
+/* What happens, or is to be done, about programs that have to end; for people. */
+const char *node_on_lost_words(enum node_on_lost on_lost);
+
 struct node_config {
 	uint32_t nodeid;
 	/* Random, different for every start of the daemon; the low 16 bits must be zero (the node

@@ -596,6 +596,8 @@ void nodeset_remove(struct nodeset *s, uint32_t id);
 void reason_space(const struct space *s, char *ret, size_t size);
 void reason_lost_member(const struct space *s, const struct lost *l, char *ret, size_t size);
 void reason_quorum(const struct node *n, char *ret, size_t size);
+/* Since then, by this node's clock; 0 also when @since_ms is 0, not known. */
+unsigned long long reason_seconds(const struct node *n, uint64_t since_ms);
 
 /* daemons.c */
 void daemons_confchg(struct node *n, const struct node_address *members, size_t members_count,

@@ -38,7 +38,7 @@ static const char *nodes(const struct words *w)
 	return w->count == 1 ? "node" : "nodes";
 }
 
-static unsigned long long seconds_since(const struct node *n, uint64_t since_ms)
+unsigned long long reason_seconds(const struct node *n, uint64_t since_ms)
 {
 	return since_ms != 0 && since_ms < n->now_ms ? (n->now_ms - since_ms) / 1000 : 0;
 }
@@ -81,7 +81,7 @@ void reason_quorum(const struct node *n, char *ret, size_t size)
 	(void)base_format(ret, size,
 			  "no quorum for %llu s:%s nothing is granted here until enough nodes are back: start "
 			  "or connect them, corosync-quorumtool -s shows the votes",
-			  seconds_since(n, n->quorum_change_ms), who);
+			  reason_seconds(n, n->quorum_change_ms), who);
 }
 
 /* --- joining ----------------------------------------------------------------------------- */
@@ -102,7 +102,7 @@ static bool receiving(const struct space *s, char *ret, size_t size)
 				  node_name_of(s->node,
 					       s->keeping || s->catching_up ? s->donor_nodeid : m->nodeid,
 					       number),
-				  seconds_since(s->node, s->waits_since_ms), progress);
+				  reason_seconds(s->node, s->waits_since_ms), progress);
 		return true;
 	}
 	return false;
@@ -119,7 +119,7 @@ static void not_formed(const struct space *s, const struct words *w, uint32_t fi
 	ack_text(w, ack, sizeof(ack));
 	(void)base_format(ret, size,
 			  "not formed for %llu s: %s %s may hold its state; start lockstepd there%s%s; %s",
-			  seconds_since(s->node, s->waits_since_ms), nodes(w), w->text,
+			  reason_seconds(s->node, s->waits_since_ms), nodes(w), w->text,
 			  doing[0] ? "; " : "", doing, ack);
 }
 
@@ -182,7 +182,7 @@ static void reason_electorate(const struct space *s, char *ret, size_t size)
 	(void)base_format(ret, size,
 			  "stopped for %llu s: %s %s may have gone on alone, and must come back clean or be "
 			  "fenced%s%s; %s",
-			  seconds_since(n, s->waits_since_ms), nodes(&w), w.text, doing[0] ? "; " : "", doing,
+			  reason_seconds(n, s->waits_since_ms), nodes(&w), w.text, doing[0] ? "; " : "", doing,
 			  ack);
 }
 
@@ -199,7 +199,7 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 	if (!space_quorum_ok(s)) {
 		(void)base_format(ret, size,
 				  "waiting for Corosync to settle membership and quorum for %llu s",
-				  seconds_since(n, s->waits_since_ms));
+				  reason_seconds(n, s->waits_since_ms));
 		return;
 	}
 	if (!view_electorate_ok(s, &slow)) {
@@ -214,7 +214,7 @@ static void reason_stopped(const struct space *s, char *ret, size_t size)
 		}
 	}
 	(void)base_format(ret, size, "waiting for %s %s to agree on the view for %llu s", nodes(&w), w.text,
-			  seconds_since(n, s->waits_since_ms));
+			  reason_seconds(n, s->waits_since_ms));
 }
 
 /* --- recovering -------------------------------------------------------------------------- */
@@ -258,7 +258,7 @@ static void reason_lost(const struct space *s, const struct words *lost, const s
 	ack_text(lost, ack, sizeof(ack));
 	(void)base_format(ret, size, "%s%s%s %s %s lost for %llu s: %s%s%s%s; %s", prep, prep[0] ? "; " : "",
 			  nodes(lost), lost->text, lost->count == 1 ? "is" : "are",
-			  seconds_since(n, first->since_ms),
+			  reason_seconds(n, first->since_ms),
 			  n->config.fencing == NODE_FENCING_NONE ? "" :
 			  lost->count == 1 ? "its locks stay until it is fenced or back clean" :
 					     "their locks stay until they are fenced or back clean",
@@ -298,12 +298,12 @@ static void reason_recovering(const struct space *s, char *ret, size_t size)
 		(void)base_format(ret, size,
 				  "waiting for %s %s to take over the state for %llu s: lockstep status there "
 				  "says how far it is",
-				  nodes(&late), late.text, seconds_since(n, s->waits_since_ms));
+				  nodes(&late), late.text, reason_seconds(n, s->waits_since_ms));
 	} else {
 		(void)base_format(ret, size,
 				  "waiting for %s %s for %llu s, where a program has not answered its recovery "
 				  "callback: lockstep status there says which",
-				  nodes(&unprepared), unprepared.text, seconds_since(n, s->waits_since_ms));
+				  nodes(&unprepared), unprepared.text, reason_seconds(n, s->waits_since_ms));
 	}
 }
 
@@ -323,7 +323,7 @@ static void reason_running(const struct space *s, char *ret, size_t size)
 					  "grants wait for node %s, whose daemon has not answered for "
 					  "%llu s",
 					  node_name_of(s->node, m->nodeid, number),
-					  seconds_since(s->node, m->behind_ms));
+					  reason_seconds(s->node, m->behind_ms));
 			return;
 		}
 	}
@@ -342,14 +342,20 @@ static void reason_running(const struct space *s, char *ret, size_t size)
 	}
 }
 
-/* R-LOST-1: who must end first, and who sees to it. */
-static void reason_out(const struct space *s, char *ret, size_t size)
+const char *node_on_lost_words(enum node_on_lost on_lost)
 {
-	static const char *const sees[] = {
+	static const char *const words[] = {
 		[NODE_ON_LOST_FENCE] = "end them, or restart this node",
 		[NODE_ON_LOST_KILL] = "they are being killed",
 		[NODE_ON_LOST_REBOOT] = "this node restarts itself",
 	};
+
+	return words[on_lost];
+}
+
+/* R-LOST-1: who must end first, and who sees to it. */
+static void reason_out(const struct space *s, char *ret, size_t size)
+{
 	struct words who = { .count = 0 };
 
 	list_for_each(item, &s->sessions) {
@@ -368,8 +374,8 @@ static void reason_out(const struct space *s, char *ret, size_t size)
 		size_t used = strlen(ret);
 
 		(void)base_format(ret + used, size - used, ", for %llu s: %s; %s",
-				  seconds_since(s->node, s->waits_since_ms), who.text,
-				  sees[s->node->config.on_lost]);
+				  reason_seconds(s->node, s->waits_since_ms), who.text,
+				  node_on_lost_words(s->node->config.on_lost));
 	}
 }
 
